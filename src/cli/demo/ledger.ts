@@ -1,0 +1,77 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+
+/** A charge as it stands in the books. */
+export interface Charge {
+  readonly messageId: string
+  readonly click: number
+  readonly advertiser: string
+  readonly cents: number
+}
+
+export interface LedgerOptions {
+  /** The id of the message is the primary key, so that a second delivery charges nothing. */
+  readonly oncePerMessage: boolean
+}
+
+/** The biller's books: an SQLite file. */
+export class Ledger {
+  readonly #database: DatabaseSync
+  readonly #insert: StatementSync
+  readonly #suppress: StatementSync
+
+  constructor(path: string, options: LedgerOptions) {
+    this.#database = new DatabaseSync(path)
+    // Each transaction is on the disk when it returns: what is acknowledged after it cannot be taken back.
+    this.#database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000')
+    const key = options.oncePerMessage ? 'text primary key' : 'text not null'
+    this.#database.exec(`
+      create table if not exists charges (
+        message_id ${key}, click integer not null, advertiser text not null, cents integer not null
+      ) strict;
+      create table if not exists suppressed (messages integer not null) strict;
+      insert into suppressed select 0 where not exists (select 1 from suppressed);
+    `)
+    this.#insert = this.#database.prepare('insert or ignore into charges values (?, ?, ?, ?)')
+    this.#suppress = this.#database.prepare('update suppressed set messages = messages + ?')
+  }
+
+  /** Books all of them in one transaction. Returns how many had been charged before. */
+  charge(charges: readonly Charge[]): number {
+    let repeated = 0
+    this.#database.exec('begin immediate')
+    try {
+      for (const charge of charges) {
+        const { changes } = this.#insert.run(charge.messageId, charge.click, charge.advertiser, charge.cents)
+        if (changes === 0) repeated++
+      }
+      if (repeated > 0) this.#suppress.run(repeated)
+      this.#database.exec('commit')
+    } catch (error) {
+      this.#database.exec('rollback')
+      throw error
+    }
+    return repeated
+  }
+
+  /** Deliveries of messages that had been charged before, over the life of the file. */
+  suppressed(): number {
+    const row = this.#database.prepare('select messages from suppressed').get()
+    return Number(row?.messages ?? 0)
+  }
+
+  *charges(): Generator<Charge> {
+    const rows = this.#database.prepare('select message_id, click, advertiser, cents from charges').iterate()
+    for (const row of rows) {
+      yield {
+        messageId: String(row.message_id),
+        click: Number(row.click),
+        advertiser: String(row.advertiser),
+        cents: Number(row.cents),
+      }
+    }
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+}
