@@ -144,7 +144,7 @@ export class FaultyWriter implements Writer {
     const { file, position, bytes, zeros, sync } = append
     this.#outstanding++
     this.#writer.append(file, position, bytes, { sync, zeros }, (error) => {
-      this.#answered(error !== null)
+      this.#outstanding--
       if (!this.#faults.isCrashed) append.done(error)
       this.#tell()
     })
@@ -185,13 +185,13 @@ export class FaultyWriter implements Writer {
     this.#outstanding++
     run().then(
       (value) => {
-        this.#answered(false)
+        this.#outstanding--
         if (fault === 'crash-after') this.#faults.crash()
         if (!this.#faults.isCrashed) resolve(value)
         this.#tell()
       },
       (error: unknown) => {
-        this.#answered(true)
+        this.#outstanding--
         if (!this.#faults.isCrashed) reject(error)
         this.#tell()
       },
@@ -224,11 +224,6 @@ export class FaultyWriter implements Writer {
   #later(tell: () => void): void {
     this.#afterwards.push(tell)
     if (this.#outstanding === 0 && this.#afterwards.length === 1) queueMicrotask(() => this.#tell())
-  }
-
-  #answered(failed: boolean): void {
-    this.#outstanding--
-    if (failed) this.#isBroken = true
   }
 
   #tell(): void {

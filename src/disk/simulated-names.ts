@@ -10,8 +10,6 @@ interface Change {
   readonly removed: readonly string[]
   readonly added: string | null
   readonly file: SimulatedFile
-  /** What a rename replaced. */
-  readonly replaced: SimulatedFile | null
 }
 
 /** '/a//b/./c/' and '/a/b/c' are the same name. */
@@ -70,7 +68,7 @@ export class SimulatedNames {
     const directory = this.#parent(path, 'open')
     if (this.#files.has(path) || this.#directories.has(path)) throw systemError('EEXIST', 'open', path)
     this.#files.set(path, file)
-    this.#journal.push({ directory, removed: [], added: path, file, replaced: null })
+    this.#journal.push({ directory, removed: [], added: path, file })
   }
 
   /** A file that was always there; nothing undoes it. */
@@ -80,6 +78,7 @@ export class SimulatedNames {
     this.#durable.set(path, file)
   }
 
+  /** Returns the file it replaced. */
   rename(from: string, to: string): SimulatedFile | null {
     const file = this.#existing(from, 'rename')
     const directory = this.#parent(to, 'rename')
@@ -88,7 +87,7 @@ export class SimulatedNames {
     const replaced = this.#files.get(to) ?? null
     this.#files.delete(from)
     this.#files.set(to, file)
-    this.#journal.push({ directory, removed: [from], added: to, file, replaced })
+    this.#journal.push({ directory, removed: [from], added: to, file })
     return replaced
   }
 
@@ -96,7 +95,7 @@ export class SimulatedNames {
     const file = this.#existing(path, 'unlink')
     this.#files.delete(path)
     const directory = posix.dirname(path)
-    this.#journal.push({ directory, removed: [path], added: null, file, replaced: null })
+    this.#journal.push({ directory, removed: [path], added: null, file })
     return file
   }
 
@@ -161,7 +160,6 @@ function touches(change: Change, marked: ReadonlySet<unknown>): boolean {
   if (marked.size === 0) return false
   return (
     marked.has(change.file) ||
-    (change.replaced !== null && marked.has(change.replaced)) ||
     (change.added !== null && marked.has(change.added)) ||
     change.removed.some((path) => marked.has(path))
   )
@@ -170,7 +168,6 @@ function touches(change: Change, marked: ReadonlySet<unknown>): boolean {
 /** Paths and files share the set; a string is never a file. */
 function mark(change: Change, marked: Set<unknown>): void {
   marked.add(change.file)
-  if (change.replaced !== null) marked.add(change.replaced)
   if (change.added !== null) marked.add(change.added)
   for (const path of change.removed) marked.add(path)
 }

@@ -77,7 +77,7 @@ describe('faults by rule', () => {
       ['eio', 'EIO'],
       ['enospc', 'ENOSPC'],
     ] as const) {
-      const { disk, inner } = make([{ operation: 'write', at: 2, fault }])
+      const { disk, inner } = make([{ operation: 'write', at: 3, fault }])
       const writer = disk.writer()
       const file = await writer.create('/file')
       const order: string[] = []
@@ -87,12 +87,13 @@ describe('faults by rule', () => {
       writer.append(file, 0, pattern(10, 1), written, tell('first'))
       writer.append(file, 10, pattern(10, 2), written, tell('second'))
       writer.append(file, 20, pattern(10, 3), written, tell('third'))
+      writer.append(file, 30, pattern(10, 4), written, tell('fourth'))
       assert.deepEqual(order, [])
       await assert.rejects(writer.rename('/file', '/other'), hasCode('ECANCELED'))
-      assert.deepEqual(order, ['first ok', `second ${code}`, 'third ECANCELED'])
+      assert.deepEqual(order, ['first ok', 'second ok', `third ${code}`, 'fourth ECANCELED'])
       await writer.close()
       assert.deepEqual(inner.paths(), ['/file'])
-      assert.equal(inner.bytesOf('/file').length, 10)
+      assert.equal(inner.bytesOf('/file').length, 20)
     }
   })
 
@@ -131,7 +132,7 @@ describe('faults by rule', () => {
   })
 
   it('holds up what comes behind a slow operation of the same writer, and nothing else', async () => {
-    const { disk, clock } = make([{ operation: 'sync', at: 1, fault: 'slow' }])
+    const { disk, clock } = make([{ operation: 'sync', at: 1, fault: 'slow', sticky: true }])
     const writer = disk.writer()
     const file = await writer.create('/file')
     const order: string[] = []
@@ -141,6 +142,9 @@ describe('faults by rule', () => {
     await disk.list('/')
     await settle()
     assert.deepEqual(order, [])
+    clock.advance(1000)
+    await settle()
+    assert.deepEqual(order, ['slow'])
     clock.advance(1000)
     await Promise.all([first, second, third])
     assert.deepEqual(order, ['slow', 'behind', 'rename'])

@@ -102,7 +102,10 @@ it('writes at positions beyond 4 GiB', async () => {
 it('reports a failed write with its code, system call and path', async () => {
   const { writer, file, path } = await make('released')
   await writer.release(file)
+  // The next file gets the number of the one that was closed.
+  await writer.create(`${path}-next`)
   await assert.rejects(append(writer, file, 0, pattern(10, 1)))
+  assert.equal((await stat(`${path}-next`)).size, 0)
   await assert.rejects(append(writer, file, 0, pattern(10, 1)), hasCode('ECANCELED'))
   await writer.close()
   const second = nodeDisk.writer()
@@ -125,12 +128,14 @@ it('lets neighbours cover the zeros between them, and only those', async () => {
   const { writer, file, path } = await make('zeros')
   const memory = writer.allocate(4096)
   memory.set(pattern(4096, 1))
+  const other = writer.allocate(4096)
+  other.set(pattern(4096, 2))
   const told: Promise<void>[] = []
   const expected = new Uint8Array(20_000)
-  const write = (position: number, from: number, length: number, zeros: number): void => {
-    told.push(append(writer, file, position, memory.subarray(from, from + length), { sync: true, zeros }))
+  const write = (position: number, from: number, length: number, zeros: number, source = memory): void => {
+    told.push(append(writer, file, position, source.subarray(from, from + length), { sync: true, zeros }))
     expected.fill(0, position, position + length + zeros)
-    expected.set(memory.subarray(from, from + length), position)
+    expected.set(source.subarray(from, from + length), position)
   }
   // What the file held before must not shine through.
   told.push(append(writer, file, 0, new Uint8Array(20_000).fill(255)))
@@ -141,6 +146,11 @@ it('lets neighbours cover the zeros between them, and only those', async () => {
   write(250, 250, 300, 0)
   write(1000, 550, 10, 90)
   write(1010, 560, 20, 100)
+  write(2000, 600, 10, 500)
+  write(2010, 610, 5, 5)
+  write(3000, 2000, 10, 0)
+  write(3010, 1000, 10, 0)
+  write(3020, 1010, 10, 0, other)
   await Promise.all(told)
   assert.deepEqual(await readAll(nodeDisk, path), expected)
   await writer.close()

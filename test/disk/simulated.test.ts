@@ -116,6 +116,22 @@ describe('special sectors at a power cut', () => {
     }
   })
 
+  it('reads zeros in gaps behind the end, also where lost bytes were', async () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const { disk, writer, file } = await withFile(seed, new Uint8Array(5001).fill(1))
+      await append(writer, file, 4990, Uint8Array.of(1), written)
+      await append(writer, file, 5001, new Uint8Array(90).fill(2), written)
+      const next = disk.powerCut()
+      const found = next.bytesOf('/file')
+      const tail = found.subarray(5001)
+      assert.ok(tail.every((byte) => byte === 2) || tail.every((byte) => byte === 0))
+      const second = next.writer()
+      await append(second, await second.open('/file'), 6000, Uint8Array.of(3))
+      const gap = next.bytesOf('/file').subarray(found.length, 6000)
+      assert.ok(gap.every((byte) => byte === 0))
+    }
+  })
+
   it('shows stale bytes of removed files where an unsynced extension was lost', async () => {
     const seen = await outcomes(300, async (seed) => {
       const { disk, writer } = await withFile(seed, new Uint8Array(4096).fill(7))
@@ -369,8 +385,14 @@ describe('several writers', () => {
     const disk = makeDisk(1)
     const writers: Writer[] = [disk.writer(), disk.writer()]
     const [first, second] = writers as [Writer, Writer]
+    const own = await first.create('/own')
     await assert.rejects(first.open('/none'), hasCode('ENOENT'))
     const file: WritableFile = await second.create('/file')
     await append(second, file, 0, pattern(1, 1))
+    // Not even what was under way when the process died.
+    for (let i = 0; i < 20; i++) first.append(own, i, pattern(1, 1), written, () => undefined)
+    const next = disk.kill()
+    assert.equal(next.bytesOf('/own').length, 0)
+    assert.equal(next.bytesOf('/file').length, 1)
   })
 })

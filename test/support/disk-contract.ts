@@ -215,6 +215,28 @@ function appendTests(given: Given): void {
     await writer.close()
   })
 
+  it('lets nothing overtake what waits for room', async () => {
+    const { disk, fresh } = given()
+    const path = `${await fresh()}/file`
+    const writer = disk.writer()
+    const file = await writer.create(path)
+    const memory = writer.allocate(6000)
+    const last = new Promise<void>((resolve, reject) => {
+      for (let i = 0; i < 5000; i++) {
+        writer.append(file, i, memory.subarray(i, i + 1).fill(1), { sync: false, zeros: 0 }, (error) => {
+          if (error !== null) reject(error)
+          // Called while others still wait; each overwrites one of them, if it comes last.
+          if (i < 1000) append(writer, file, 4000 + i, Uint8Array.of(2)).catch(reject)
+          if (i === 4999) resolve()
+        })
+      }
+    })
+    await last
+    await writer.close()
+    const expected = new Uint8Array(5000).fill(1).fill(2, 4000)
+    assert.deepEqual(await readAll(disk, path), expected)
+  })
+
   it('does everything in the order of the calls', async () => {
     const { disk, fresh } = given()
     const directory = await fresh()
