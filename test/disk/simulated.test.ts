@@ -382,17 +382,19 @@ describe('limits and damage', () => {
 
 describe('several writers', () => {
   it('are broken one by one', async () => {
-    const disk = makeDisk(1)
-    const writers: Writer[] = [disk.writer(), disk.writer()]
-    const [first, second] = writers as [Writer, Writer]
-    const own = await first.create('/own')
-    await assert.rejects(first.open('/none'), hasCode('ENOENT'))
-    const file: WritableFile = await second.create('/file')
-    await append(second, file, 0, pattern(1, 1))
-    // Not even what was under way when the process died.
-    for (let i = 0; i < 20; i++) first.append(own, i, pattern(1, 1), written, () => undefined)
-    const next = disk.kill()
-    assert.equal(next.bytesOf('/own').length, 0)
-    assert.equal(next.bytesOf('/file').length, 1)
+    for (let seed = 1; seed <= 20; seed++) {
+      const disk = makeDisk(seed)
+      const writers: Writer[] = [disk.writer(), disk.writer()]
+      const [first, second] = writers as [Writer, Writer]
+      const own = await first.create('/own')
+      await assert.rejects(first.open('/none'), hasCode('ENOENT'))
+      const file: WritableFile = await second.create('/file')
+      await append(second, file, 0, pattern(1, 1))
+      // Not even what was under way when the process died.
+      first.append(own, 0, pattern(1, 1), written, () => undefined)
+      const next = disk.kill()
+      assert.equal(next.bytesOf('/own').length, 0)
+      assert.equal(next.bytesOf('/file').length, 1)
+    }
   })
 })
