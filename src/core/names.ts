@@ -64,10 +64,10 @@ export function nearestName(name: string, known: Iterable<string>): string | nul
   return nearest
 }
 
-/** `; did you mean 'clicks'?`, or nothing: to be put behind a message. */
+/** ` (did you mean 'clicks'?)`, or nothing: to be put behind a message. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const nearest = nearestName(name, known)
-  return nearest === null ? '' : `; did you mean '${nearest}'?`
+  return nearest === null ? '' : ` (did you mean '${nearest}'?)`
 }
 
 /** Letters inserted, removed, replaced, or swapped with their neighbour; `limit` when it is that or more. */
