@@ -99,6 +99,10 @@ export class NodeWriter implements Writer {
     })
   }
 
+  get syncMs(): number {
+    return Atomics.load(this.counters, state.syncMicros) / 1000
+  }
+
   allocate(bytes: number): Uint8Array {
     const memory = new SharedArrayBuffer(bytes)
     if (this.isShut) return new Uint8Array(memory)

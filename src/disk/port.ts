@@ -56,6 +56,8 @@ export interface WritableFile {
  * touches nothing (a sync after a failed sync proves nothing: Rebello et al., USENIX ATC 2020).
  */
 export interface Writer {
+  /** How long a write with its sync takes these days in the disk itself, ms (a moving average, 0 before the first). */
+  readonly syncMs: number
   /** Memory that `append` takes without copying it. Freed with the writer. */
   allocate(bytes: number): Uint8Array
   /** Creates a file that must not exist yet. Its name is durable only after `syncDirectory`. */

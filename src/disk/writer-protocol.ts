@@ -41,6 +41,8 @@ export const state = {
   finished: 1,
   /** 1 while a message that wakes the user's thread is under way. */
   isWaking: 2,
+  /** Moving average of a write with its sync, microseconds. */
+  syncMicros: 3,
 } as const
 
 export type Control =

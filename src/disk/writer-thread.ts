@@ -140,8 +140,16 @@ function firstSync(index: number, count: number): number {
   return count
 }
 
+/** Weight of the newest measurement is 1/8: one slow sync changes little, a slow disk shows soon. */
+function noteSync(startedAt: number): void {
+  const took = (performance.now() - startedAt) * 1000
+  const average = Atomics.load(counters, state.syncMicros)
+  Atomics.store(counters, state.syncMicros, average + (took - average) / 8)
+}
+
 /** Appends to one file: all writes, then one sync if any asked. True when they succeeded. */
 function doAppends(available: number): boolean {
+  const startedAt = performance.now()
   const fd = field(finished, slot.fd)
   let done = 0
   let failure: unknown
@@ -158,7 +166,10 @@ function doAppends(available: number): boolean {
       }
       done += count
     }
-    if (firstSync(finished, done) < done) fs.fdatasyncSync(fd)
+    if (firstSync(finished, done) < done) {
+      fs.fdatasyncSync(fd)
+      noteSync(startedAt)
+    }
   } catch (error) {
     // The sync failed. It is the first error in the order of the calls, also when a later write failed.
     failure = error

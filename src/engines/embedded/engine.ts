@@ -1,0 +1,533 @@
+/** The embedded engine: topics, groups, producers and subscriptions over one log in one directory. */
+
+import { publish } from '../../core/diagnostics.ts'
+import type {
+  DeadLetterRecord,
+  Death,
+  Delivery,
+  DeliverySink,
+  Engine,
+  EngineHealth,
+  EngineProducer,
+  Failure,
+  GroupInfo,
+  GroupOptions,
+  Order,
+  SubscribeOptions,
+  Subscription,
+  TopicInfo,
+  TopicOptions,
+} from '../../core/engine.ts'
+import { HoldfastError, isHoldfastError } from '../../core/errors.ts'
+import { Ledger } from '../../core/ledger.ts'
+import type { Recovered } from '../../log/recovery.ts'
+import { deadLetterRecord, deadTopicName, readDeadLetters } from './dead-letters.ts'
+import { describeGroup, describeTopic } from './describe.ts'
+import { openStore } from './directory.ts'
+import { type EmbeddedOptions, embeddedCapabilities } from './options.ts'
+import { EmbeddedProducer, type ProducerHost } from './producer.ts'
+import { releaseSegments } from './reclaim.ts'
+import {
+  EngineRecord,
+  failureRecord,
+  type GroupRecord,
+  jsonRecord,
+  producerRecord,
+  SettledAs,
+  settledRecord,
+  type TopicRecord,
+  u64Record,
+} from './records.ts'
+import type { Group, Topic } from './state.ts'
+import type { Store, StoreEvents } from './store.ts'
+import { type Cursor, EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
+
+const reclaimAfterMs = 100
+/** Waits between attempts to open a failed log again; the last one repeats. */
+const reopenAfterMs = [0, 1000, 2000, 4000, 8000, 15_000, 30_000]
+
+const durability = Object.freeze({
+  copies: 1,
+  majority: null,
+  synced: true,
+  evidence: Object.freeze(['fdatasync of the embedded log returned before the confirmation']),
+})
+
+export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, StoreEvents {
+  readonly kind = 'embedded'
+  readonly capabilities = embeddedCapabilities
+  readonly #options: EmbeddedOptions
+  #store!: Store
+  readonly #subscriptions = new Set<EmbeddedSubscription>()
+  readonly #producers = new Set<EmbeddedProducer>()
+  /** Settlements that found no room in the log; done as soon as there is some. */
+  #operations: (() => boolean)[] = []
+  #reclaiming = false
+  #failure: HoldfastError | null = null
+  #isFull = false
+  #notices: string[] = []
+  /** While the log is being opened anew. */
+  #reopening: Promise<Store> | null = null
+  #closing: Promise<void> | null = null
+
+  private constructor(options: EmbeddedOptions) {
+    this.#options = options
+  }
+
+  static async open(options: EmbeddedOptions): Promise<EmbeddedEngine> {
+    const engine = new EmbeddedEngine(options)
+    const { store, recovered } = await openStore(options, engine)
+    engine.#adopt(store, recovered)
+    return engine
+  }
+
+  get store(): Store {
+    return this.#store
+  }
+
+  // --- topics and groups ---
+
+  async createTopic(name: string, options: TopicOptions): Promise<void> {
+    const known = this.store.state.topicsByName.get(name)
+    if (known === undefined) this.#must(this.#addTopic(name, options))
+    else requireSameTopic(known, options)
+    await this.flush()
+  }
+
+  async createGroup(topicName: string, name: string, options: GroupOptions): Promise<void> {
+    const order = options.order ?? 'key'
+    this.#requireOrder(order)
+    const topic = this.topicFor(topicName)
+    this.#must(topic !== null && this.#groupFor(topic, name, order) !== null)
+    await this.flush()
+  }
+
+  async topics(): Promise<TopicInfo[]> {
+    const topics = [...this.store.state.topics.values()].filter((topic) => !topic.name.startsWith('hf_'))
+    return topics.map(describeTopic)
+  }
+
+  async groups(topic?: string): Promise<GroupInfo[]> {
+    const groups = [...this.store.state.groups.values()].filter(
+      (group) => topic === undefined || group.topic.name === topic,
+    )
+    return groups.map((group) => describeGroup(group, this.#subscriptionOf(group)?.inFlight ?? 0))
+  }
+
+  topicFor(name: string): Topic | null {
+    return this.store.state.topicsByName.get(name) ?? this.#addTopic(name, {})
+  }
+
+  #addTopic(name: string, options: TopicOptions): Topic | null {
+    const { state, log } = this.store
+    const settings: TopicRecord = {
+      name,
+      partitions: options.partitions ?? this.capabilities.defaultPartitions,
+      retentionMs: options.retentionMs ?? 0,
+      maxBytes: options.maxBytes ?? null,
+      createdAtMs: this.#options.clock.now(),
+    }
+    const number = state.nextTopicNumber()
+    if (!log.append([jsonRecord(EngineRecord.topic, settings, number)], false)) return null
+    return state.addTopic(number, settings)
+  }
+
+  #groupFor(topic: Topic, name: string, order: Order): Group | null {
+    const known = topic.groupNamed(name)
+    if (known !== undefined) {
+      if (known.settings.order === order) return known
+      throw new HoldfastError(
+        'group_mismatch',
+        `group ${name} of ${topic.name} has order '${known.settings.order}', not '${order}'`,
+      )
+    }
+    const { state, log } = this.store
+    const settings: GroupRecord = { name, order, generation: 0, createdAtMs: this.#options.clock.now() }
+    const number = state.nextGroupNumber()
+    if (!log.hasRoom) return null
+    log.append([jsonRecord(EngineRecord.group, settings, topic.number, number)], false)
+    const group = state.addGroup(number, topic.number, settings)!
+    for (const own of group.partitions) {
+      if (own.partition.next === 0) continue
+      own.settled = this.#alreadyGone(topic.number, own.partition.number, own.partition.durable)
+      log.append([own.record()], false)
+    }
+    return group
+  }
+
+  /** What is no longer stored cannot be delivered to a new group: everything outside the live segments. */
+  #alreadyGone(topic: number, partition: number, end: number): Ledger {
+    const gone = new Ledger()
+    let from = 0
+    for (const segment of this.store.log.segments) {
+      const index = segment.index.of(topic, partition)
+      if (index === undefined) continue
+      if (index.first > from) gone.addRange(from, index.first)
+      from = Math.max(from, index.last + 1)
+    }
+    if (from < end) gone.addRange(from, end)
+    return gone
+  }
+
+  // --- producing ---
+
+  async openProducer(options: { label: string; epoch: Uint8Array }): Promise<EngineProducer> {
+    this.#requireOpen()
+    const producer = new EmbeddedProducer(this, { ...options, durability })
+    this.#producers.add(producer)
+    return producer
+  }
+
+  producerNumber(producer: EmbeddedProducer): number | null {
+    const { producerNumbers, state, log } = this.store
+    const known = producerNumbers.get(producer)
+    if (known !== undefined) return known
+    const before = [...state.producers.values()].find((entry) => entry.epochText === producer.epochText)
+    const number = before?.number ?? state.nextProducerNumber()
+    if (!log.append([producerRecord(number, producer.epoch, producer.label)], true)) return null
+    state.addProducer(number, producer.epoch, producer.label)
+    producerNumbers.set(producer, number)
+    return number
+  }
+
+  refusal(bytes: number): HoldfastError | null {
+    if (this.#closing !== null) return new HoldfastError('closed', 'the engine is closed')
+    if (this.#failure !== null) {
+      const { directory } = this.#options
+      return new HoldfastError('log_unavailable', `${directory} failed: ${this.#failure.message}`, {
+        cause: this.#failure,
+      })
+    }
+    if (this.store.log.admits(bytes)) {
+      if (this.#isFull) this.#setFull(false)
+      return null
+    }
+    if (!this.#isFull) this.#setFull(true)
+    return new HoldfastError('disk_full', `the disk of ${this.#options.directory} is full`)
+  }
+
+  async outcomes(producer: EmbeddedProducer): Promise<void> {
+    const isPending = () =>
+      producer.hasWaiting || this.store.pendingMessages.some((entry) => entry.epoch === producer.epochText)
+    while (isPending()) await this.flush()
+  }
+
+  producerClosed(producer: EmbeddedProducer): void {
+    this.#producers.delete(producer)
+    const number = this.store.producerNumbers.get(producer)
+    if (number === undefined || this.store.isFailed) return
+    const { log, state } = this.store
+    if (!log.append([u64Record(EngineRecord.producerClosed, log.current.number, number)], true)) return
+    const entry = state.producers.get(number)
+    if (entry !== undefined) entry.closedInSegment = log.current.number
+  }
+
+  // --- consuming ---
+
+  async subscribe(options: SubscribeOptions, sink: DeliverySink): Promise<Subscription> {
+    this.#requireOpen()
+    this.#requireOrder(options.order)
+    const topic = this.topicFor(options.topic)
+    const group = topic === null ? null : this.#groupFor(topic, options.group, options.order)
+    if (topic === null || group === null) throw this.#noRoom()
+    if (this.#subscriptionOf(group) !== undefined) {
+      throw new HoldfastError(
+        'unsupported',
+        `group ${options.group} of ${options.topic} already has a consumer in this process; raise its concurrency instead`,
+      )
+    }
+    const subscription = new EmbeddedSubscription(this, options, group.partitions, sink, {
+      fence: () => this.store.log.owner.fence,
+      nowMs: () => this.#options.clock.now(),
+    })
+    this.#subscriptions.add(subscription)
+    this.#follow(subscription)
+    await this.flush()
+    // The caller gets its consumer before the first delivery.
+    setImmediate(() => subscription.start())
+    return subscription
+  }
+
+  unsubscribed(subscription: EmbeddedSubscription): void {
+    this.#subscriptions.delete(subscription)
+    for (const followers of this.store.followers.values()) {
+      const at = followers.indexOf(subscription)
+      if (at >= 0) followers.splice(at, 1)
+    }
+  }
+
+  retry(cursor: Cursor, delivery: Delivery, failure: Failure): void {
+    const { failures, delayMs, firstFailureMs, fingerprint } = failure
+    const dueAtMs = this.#options.clock.now() + Math.ceil(delayMs)
+    const remembered = { failures, fingerprint, dueAtMs, firstFailureMs, delayMs: Math.ceil(delayMs) }
+    this.#perform(() => {
+      const { own } = cursor
+      const record = failureRecord(own.group.number, own.partition.number, delivery.offset, remembered)
+      if (!this.store.log.append([record], true)) return false
+      own.failures.set(delivery.offset, remembered)
+      return true
+    })
+  }
+
+  deadLetter(cursor: Cursor, delivery: Delivery, death: Death): void {
+    const { offset } = delivery
+    this.#perform(() => {
+      const { own } = cursor
+      const { log, state } = this.store
+      const name = deadTopicName(delivery.topic, own.group.settings.name)
+      const deadTopic = state.topicsByName.get(name) ?? this.#addTopic(name, { partitions: 1 })
+      if (deadTopic === null) return false
+      const partition = deadTopic.partitions[0]!
+      const letter = deadLetterRecord(deadTopic, partition.next, own.group.settings.name, delivery, death)
+      const { generation } = own.group.settings
+      const settled = settledRecord(own.group.number, own.partition.number, generation, SettledAs.dead, [
+        offset,
+        offset + 1,
+      ])
+      // One batch: there is no moment at which the message is at rest and its dead letter is not stored.
+      if (!log.append([letter, settled], true)) return false
+      partition.next++
+      partition.sentMessages++
+      deadTopic.storedBytes += letter.length
+      deadTopic.storedMessages++
+      own.settle(offset, offset + 1, SettledAs.dead)
+      this.store.settlements.push({
+        ticket: log.ticket,
+        redo: () => this.deadLetter(cursor, delivery, death),
+        cursor: null,
+      })
+      this.cameToRest()
+      return true
+    })
+  }
+
+  deadLetters(topic: string, group: string): AsyncIterable<DeadLetterRecord> {
+    return readDeadLetters(this.store, topic, group)
+  }
+
+  async flush(): Promise<void> {
+    for (;;) {
+      const { store } = this
+      try {
+        await store.log.sync()
+        if (this.#operations.length === 0) return
+      } catch (error) {
+        if (store !== this.#store) continue
+        if (this.#reopening === null) throw error
+        await this.#reopening
+      }
+    }
+  }
+
+  // --- life ---
+
+  health(): EngineHealth {
+    if (this.#failure !== null) return { state: 'failed', reasons: [this.#failure.message, ...this.#notices] }
+    const reasons = this.#isFull ? [`the disk of ${this.#options.directory} is full: sends are refused`] : []
+    return { state: reasons.length > 0 ? 'degraded' : 'ready', reasons: [...reasons, ...this.#notices] }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const subscription of [...this.#subscriptions]) await subscription.close().catch(() => undefined)
+    for (const producer of [...this.#producers]) this.producerClosed(producer)
+    await this.store.log.close()
+  }
+
+  // --- events of the store ---
+
+  drained(): void {
+    while (this.#operations.length > 0) {
+      if (!this.#operations[0]!()) return
+      this.#operations.shift()
+    }
+    for (const producer of this.#producers) producer.drained()
+    for (const subscription of this.#subscriptions) subscription.wake()
+  }
+
+  cameToRest(): void {
+    if (this.#reclaiming) return
+    this.#reclaiming = true
+    this.#options.clock.after(reclaimAfterMs, () => {
+      this.#reclaiming = false
+      const { store } = this
+      if (store.isFailed || this.#closing !== null) return
+      for (const segment of releaseSegments(store, this.#options.clock.now())) {
+        publish('segmentReleased', { directory: this.#options.directory, segment: segment.path })
+      }
+    })
+  }
+
+  failed(store: Store, error: HoldfastError): void {
+    if (store !== this.#store) return
+    this.#failure = error
+    const { directory, logger } = this.#options
+    logger.error({ directory, err: error }, `${error.message}; ${error.advice}`)
+    publish('logFailed', { directory, error })
+    const unavailable = new HoldfastError('log_unavailable', `${directory} failed: ${error.message}`, {
+      cause: error,
+    })
+    const waiting = [...this.#producers].flatMap((producer) => producer.takeWaiting())
+    const pending = store.pendingMessages
+    const gone = error.code === 'fenced'
+    if (gone) for (const subscription of [...this.#subscriptions]) subscription.failed(error)
+    else this.#reopening = this.#reopen(store)
+    const reopened = this.#reopening
+    reopened?.catch(() => undefined)
+    for (const { message, partition, offset } of pending) {
+      const found = reopened?.then((next) => {
+        // Recovered is always a prefix of what was appended: an offset given again means that this one was lost.
+        const after = next.state.topicsByName.get(partition.topic.name)?.partitions[partition.number]
+        return after !== undefined && after.next > offset ? { partition: partition.number, offset } : null
+      })
+      found?.catch(() => undefined)
+      message.unknown(error, found ?? null)
+    }
+    for (const message of waiting) message.refused(unavailable)
+  }
+
+  /** Opens the directory anew until it works or the engine is closed. */
+  async #reopen(dead: Store): Promise<Store> {
+    const { clock, directory, logger } = this.#options
+    await dead.log.close()
+    for (let attempt = 0; ; attempt++) {
+      const waitMs = reopenAfterMs[Math.min(attempt, reopenAfterMs.length - 1)]!
+      await new Promise<void>((resolve) => clock.after(waitMs, resolve))
+      if (this.#closing !== null)
+        throw new HoldfastError('closed', `${directory} was closed while its log was being repaired`)
+      try {
+        const { store, recovered } = await openStore({ ...this.#options, createIfMissing: false }, this)
+        if (this.#closing !== null) {
+          await store.log.close()
+          continue
+        }
+        this.#resume(dead, store, recovered)
+        return store
+      } catch (error) {
+        this.#failure = isHoldfastError(error)
+          ? error
+          : new HoldfastError('io_failed', String(error), { cause: error })
+        logger.error({ directory, err: error }, `opening ${directory} again failed: ${this.#failure.message}`)
+        if (!this.#failure.retryable) throw this.#giveUp(this.#failure)
+      }
+    }
+  }
+
+  #giveUp(error: HoldfastError): HoldfastError {
+    for (const subscription of [...this.#subscriptions]) subscription.failed(error)
+    return error
+  }
+
+  #resume(dead: Store, store: Store, recovered: Recovered): void {
+    this.#adopt(store, recovered)
+    this.#failure = null
+    this.#reopening = null
+    for (const subscription of this.#subscriptions) {
+      const group = store.state.topicsByName.get(subscription.topic)?.groupNamed(subscription.options.group)
+      if (group === undefined) {
+        subscription.failed(
+          new HoldfastError('corrupt', `group ${subscription.options.group} is gone from the log`),
+        )
+        continue
+      }
+      subscription.rebind(group.partitions)
+      this.#follow(subscription)
+    }
+    for (const { redo, cursor } of dead.settlements) {
+      redo()
+      if (cursor !== null) cursor.isDirty = true
+    }
+    const dirty = new Set([
+      ...dead.dirty,
+      ...dead.settlements.flatMap(({ cursor }) => (cursor === null ? [] : [cursor])),
+    ])
+    store.dirty.push(...dirty)
+    store.touch()
+    this.drained()
+    publish('logReopened', { directory: this.#options.directory })
+  }
+
+  #adopt(store: Store, recovered: Recovered): void {
+    this.#store = store
+    const { directory, logger } = this.#options
+    for (const group of store.state.groups.values()) {
+      for (const own of group.partitions) {
+        // After a reboot acknowledgements and windows that were only written may be gone.
+        own.suspectBelow = recovered.rebooted ? own.partition.next : own.window
+      }
+    }
+    const { tailCut } = recovered
+    if (tailCut === null) return
+    const notice = `${tailCut.bytes} bytes behind the last intact record of ${tailCut.segment} were set aside in ${tailCut.keptAs}`
+    this.#notices = [notice]
+    logger.warn({ directory, ...tailCut }, notice)
+    publish('tailCut', { directory, ...tailCut })
+  }
+
+  #follow(subscription: EmbeddedSubscription): void {
+    const topic = this.store.state.topicsByName.get(subscription.topic)!
+    const followers = this.store.followers.get(topic.number)
+    if (followers === undefined) this.store.followers.set(topic.number, [subscription])
+    else followers.push(subscription)
+  }
+
+  #subscriptionOf(group: Group): EmbeddedSubscription | undefined {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.topic === group.topic.name && subscription.options.group === group.settings.name)
+        return subscription
+    }
+    return undefined
+  }
+
+  /** Does it now, or in its turn as soon as the log has room. */
+  #perform(operation: () => boolean): void {
+    if (this.#operations.length > 0 || this.store.isFailed || !operation()) this.#operations.push(operation)
+  }
+
+  #setFull(isFull: boolean): void {
+    this.#isFull = isFull
+    const { directory, logger } = this.#options
+    if (isFull) {
+      logger.warn({ directory }, `the disk of ${directory} is full: sends are refused, consumers go on`)
+      publish('diskFull', { directory })
+    } else publish('diskFreed', { directory })
+  }
+
+  #must(done: unknown): void {
+    if (done === null || done === false) throw this.#noRoom()
+  }
+
+  #noRoom(): HoldfastError {
+    return new HoldfastError('too_many_pending', 'the log has no room for another record right now')
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== null) throw new HoldfastError('closed', 'the engine is closed')
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  #requireOrder(order: Order): void {
+    if (this.capabilities.order.includes(order)) return
+    throw new HoldfastError(
+      'unsupported',
+      `the embedded engine does not have order '${order}' yet; use 'key'`,
+    )
+  }
+}
+
+function requireSameTopic(topic: Topic, options: TopicOptions): void {
+  const { partitions, retentionMs, maxBytes } = topic.settings
+  const same =
+    (options.partitions ?? partitions) === partitions &&
+    (options.retentionMs ?? retentionMs) === retentionMs &&
+    (options.maxBytes ?? maxBytes) === maxBytes
+  if (same) return
+  throw new HoldfastError(
+    'topic_mismatch',
+    `topic ${topic.name} has ${partitions} partitions, retentionMs ${retentionMs}, maxBytes ${maxBytes ?? 'unlimited'}`,
+  )
+}

@@ -1,0 +1,479 @@
+/**
+ * Deliveries of one group to one consumer. Each partition has a cursor; what is still in memory comes from there, the rest is
+ * read in the order of the log, each frame once for all partitions.
+ */
+import type {
+  Death,
+  Delivery,
+  DeliverySink,
+  Failure,
+  SubscribeOptions,
+  Subscription,
+} from '../../core/engine.ts'
+import { HoldfastError, isHoldfastError } from '../../core/errors.ts'
+import { type Frame, forEachRecord, RecordType } from '../../log/format.ts'
+import { readFrames } from '../../log/reader.ts'
+import { MessageRecord } from '../../log/record.ts'
+import type { Segment } from '../../log/segment.ts'
+import { EmbeddedDelivery, StoredMessage } from './delivery.ts'
+import { followDistance } from './message-cache.ts'
+import { EngineRecord, SettledAs, settledRecord, u64Record } from './records.ts'
+import type { GroupPartition } from './state.ts'
+import type { Store } from './store.ts'
+
+/** What the subscription needs of the engine around it; the store changes when the log is opened anew. */
+export interface SubscriptionHost {
+  readonly store: Store
+  /** Everything settled so far is durable. */
+  flush(): Promise<void>
+  deadLetter(cursor: Cursor, delivery: Delivery, death: Death): void
+  retry(cursor: Cursor, delivery: Delivery, failure: Failure): void
+  unsubscribed(subscription: EmbeddedSubscription): void
+}
+
+/** Where one partition of the group stands. */
+export class Cursor {
+  own: GroupPartition
+  /** The next offset to hand out. */
+  next: number
+  paused = false
+  /** Up to here the log says (on the disk) that messages may have been handed out. */
+  window: number
+  #windowAsked: number
+  /** Below this offset messages may be at rest already. */
+  settledBelow: number
+  /** Whether all messages from `next` on lie behind the position of the running scan. */
+  covered = false
+  /** Handed out and not settled. */
+  inHand = 0
+  /** Handled, not yet appended: pairs of first offset and offset behind the last. */
+  runs: number[] = []
+  isDirty = false
+
+  constructor(own: GroupPartition) {
+    this.own = own
+    this.next = own.settled.floor
+    this.window = own.window
+    this.#windowAsked = own.window
+    this.settledBelow = own.partition.next
+  }
+
+  /** The log was opened anew: same offsets, other objects. */
+  rebind(own: GroupPartition): void {
+    this.own = own
+    this.window = own.window
+    this.#windowAsked = own.window
+    this.settledBelow = own.partition.next
+    this.covered = false
+  }
+
+  skipSettled(): void {
+    if (this.next < this.settledBelow) this.next = this.own.settled.nextMissing(this.next)
+  }
+
+  get isBehind(): boolean {
+    return !this.paused && this.next < this.own.partition.durable
+  }
+
+  /** Asks for more window when half of it is used up; true when the next message may go out. */
+  mayHandOut(store: Store, prefetch: number): boolean {
+    const half = Math.max(1, prefetch >>> 1)
+    if (this.next + half > this.#windowAsked) {
+      const upTo = this.next + prefetch
+      const { group, partition } = this.own
+      if (store.log.append([u64Record(EngineRecord.window, upTo, group.number, partition.number)], true)) {
+        this.own.window = upTo
+        this.#windowAsked = upTo
+        store.whenWritten(() => {
+          this.window = Math.max(this.window, upTo)
+        })
+      }
+    }
+    return this.next < this.window
+  }
+
+  ack(offset: number): void {
+    const { runs } = this
+    if (runs.length > 0 && runs[runs.length - 1] === offset) runs[runs.length - 1] = offset + 1
+    else runs.push(offset, offset + 1)
+  }
+
+  /** The runs gathered so far, merged and in order; they are the caller's from then on. */
+  takeRuns(): number[] {
+    const runs = this.runs
+    this.runs = []
+    if (runs.length <= 2) return runs
+    const order = Array.from({ length: runs.length / 2 }, (_, i) => i * 2).sort((a, b) => runs[a]! - runs[b]!)
+    const merged: number[] = []
+    for (const i of order) {
+      const last = merged.length - 1
+      if (last > 0 && runs[i]! <= merged[last]!) merged[last] = Math.max(merged[last]!, runs[i + 1]!)
+      else merged.push(runs[i]!, runs[i + 1]!)
+    }
+    return merged
+  }
+}
+
+export class EmbeddedSubscription implements Subscription {
+  readonly options: SubscribeOptions
+  readonly #host: SubscriptionHost
+  readonly #sink: DeliverySink
+  readonly #fence: () => number
+  readonly #nowMs: () => number
+  readonly cursors: Cursor[]
+  #messages = 0
+  #bytes = 0
+  #started = false
+  #closed = false
+  #reading = false
+  #feedScheduled = false
+  /** Read from the log, in order, not handed out yet. */
+  #ahead: StoredMessage[] = []
+  #aheadNext = 0
+  #scan: { segment: Segment; position: number } | null = null
+  #turn = 0
+
+  constructor(
+    host: SubscriptionHost,
+    options: SubscribeOptions,
+    owned: readonly GroupPartition[],
+    sink: DeliverySink,
+    clock: { fence: () => number; nowMs: () => number },
+  ) {
+    this.#host = host
+    this.options = options
+    this.#sink = sink
+    this.#fence = clock.fence
+    this.#nowMs = clock.nowMs
+    this.cursors = owned.map((own) => new Cursor(own))
+  }
+
+  get inFlight(): number {
+    return this.cursors.reduce((sum, cursor) => sum + cursor.inHand, 0)
+  }
+
+  /** Whether a message just stored should be kept in memory for this group. */
+  follows(partition: number, offset: number): boolean {
+    return offset - this.cursors[partition]!.next < followDistance
+  }
+
+  /** Deliveries may begin. */
+  start(): void {
+    this.#started = true
+    this.wake()
+  }
+
+  request(messages: number, bytes: number): void {
+    this.#messages += messages
+    this.#bytes += bytes
+    this.wake()
+  }
+
+  ack(delivery: Delivery): void {
+    const cursor = this.cursors[delivery.partition]!
+    cursor.inHand--
+    cursor.ack(delivery.offset)
+    if (cursor.isDirty) return
+    cursor.isDirty = true
+    this.#host.store.dirty.push(cursor)
+    this.#host.store.touch()
+  }
+
+  retry(delivery: Delivery, failure: Failure): void {
+    this.#host.retry(this.cursors[delivery.partition]!, delivery, failure)
+  }
+
+  deadLetter(delivery: Delivery, death: Death): void {
+    const cursor = this.cursors[delivery.partition]!
+    cursor.inHand--
+    this.#host.deadLetter(cursor, delivery, death)
+  }
+
+  /** Nothing to keep alive: the process that holds the directory holds all its deliveries. */
+  extend(): void {}
+
+  pausePartition(partition: number): void {
+    const cursor = this.cursors[partition]!
+    cursor.paused = true
+    cursor.covered = false
+  }
+
+  resumePartition(partition: number): void {
+    this.cursors[partition]!.paused = false
+    this.wake()
+  }
+
+  flush(): Promise<void> {
+    return this.#host.flush()
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    try {
+      for (const cursor of this.cursors) this.#closeWindow(cursor)
+      await this.#host.flush()
+    } finally {
+      this.#host.unsubscribed(this)
+    }
+  }
+
+  /** After an orderly end only what was handed out and not settled is suspect. */
+  #closeWindow(cursor: Cursor): void {
+    const upTo = cursor.inHand > 0 ? cursor.next : 0
+    if (cursor.own.window === upTo) return
+    const { group, partition } = cursor.own
+    const { store } = this.#host
+    if (!store.log.append([u64Record(EngineRecord.window, upTo, group.number, partition.number)], true))
+      return
+    cursor.own.window = upTo
+    cursor.own.suspectBelow = Math.max(cursor.own.suspectBelow, upTo)
+  }
+
+  get topic(): string {
+    return this.options.topic
+  }
+
+  /** The log was opened anew. */
+  rebind(owned: readonly GroupPartition[]): void {
+    owned.forEach((own, i) => {
+      this.cursors[i]!.rebind(own)
+    })
+    this.#ahead = []
+    this.#aheadNext = 0
+    this.#scan = null
+    this.wake()
+  }
+
+  failed(error: HoldfastError): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#host.unsubscribed(this)
+    this.#sink.failed(error)
+  }
+
+  /** New messages are durable, or there is credit again: deliver in a turn of its own, never inside the caller's. */
+  wake(): void {
+    if (this.#feedScheduled || this.#closed || !this.#started) return
+    this.#feedScheduled = true
+    queueMicrotask(() => {
+      this.#feedScheduled = false
+      this.#feed()
+    })
+  }
+
+  #feed(): void {
+    if (this.#closed || this.#host.store.isFailed) return
+    const batch: Delivery[] = []
+    this.#feedAhead(batch)
+    const needsDisk = this.#feedCached(batch)
+    if (batch.length > 0) this.#sink.deliver(batch)
+    if (needsDisk && this.#messages > 0 && this.#bytes > 0 && !this.#reading) void this.#read()
+  }
+
+  #feedAhead(batch: Delivery[]): void {
+    while (this.#aheadNext < this.#ahead.length && this.#messages > 0 && this.#bytes > 0) {
+      const message = this.#ahead[this.#aheadNext]!
+      const cursor = this.cursors[message.partition]!
+      if (cursor.next === message.offset && !cursor.paused) {
+        if (!cursor.mayHandOut(this.#host.store, this.options.prefetch)) {
+          this.#host.store.whenWritten(() => this.wake())
+          return
+        }
+        this.#handOut(cursor, message, batch)
+      }
+      this.#aheadNext++
+    }
+    if (this.#aheadNext === this.#ahead.length && this.#aheadNext > 0) {
+      this.#ahead = []
+      this.#aheadNext = 0
+    }
+  }
+
+  /** Hands out what is in memory; true when a partition needs what is not. */
+  #feedCached(batch: Delivery[]): boolean {
+    const { store } = this.#host
+    let needsDisk = false
+    const count = this.cursors.length
+    // Another partition comes first each time, so that one alone cannot take all the credit.
+    this.#turn = (this.#turn + 1) % count
+    for (let i = 0; i < count; i++) {
+      const cursor = this.cursors[(this.#turn + i) % count]!
+      cursor.skipSettled()
+      while (cursor.isBehind && this.#messages > 0 && this.#bytes > 0) {
+        const message = store.cache.get(cursor.own.partition, cursor.next)
+        if (message === undefined) {
+          needsDisk = true
+          break
+        }
+        if (!cursor.mayHandOut(store, this.options.prefetch)) {
+          store.whenWritten(() => this.wake())
+          break
+        }
+        this.#handOut(cursor, message, batch)
+        cursor.skipSettled()
+      }
+    }
+    return needsDisk && this.#aheadNext === this.#ahead.length
+  }
+
+  #handOut(cursor: Cursor, message: StoredMessage, batch: Delivery[]): void {
+    const { own } = cursor
+    const failure = own.failures.size === 0 ? undefined : own.failures.get(message.offset)
+    const suspect = message.offset < own.suspectBelow
+    batch.push(
+      new EmbeddedDelivery(
+        message,
+        failure,
+        suspect,
+        this.#fence(),
+        failure === undefined ? 0 : this.#nowMs(),
+      ),
+    )
+    cursor.next = message.offset + 1
+    cursor.inHand++
+    this.#messages--
+    this.#bytes -= message.bytes
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true
+    const { store } = this.#host
+    try {
+      const from = this.#readPosition()
+      if (from === null) return
+      const frames = await readFrames(store.log, from.segment, from.position)
+      if (this.#closed || store !== this.#host.store) return
+      const last = frames.at(-1)
+      this.#scan = {
+        segment: from.segment,
+        position: last === undefined ? from.position : last.position + last.bytes.length,
+      }
+      this.#takeFrames(frames)
+    } catch (error) {
+      if (store !== this.#host.store || store.isFailed) return
+      this.failed(
+        isHoldfastError(error)
+          ? error
+          : new HoldfastError('io_failed', 'reading the log failed', { cause: error }),
+      )
+    } finally {
+      this.#reading = false
+      this.wake()
+    }
+  }
+
+  /** Decodes what the cursors wait for; the rest of the frames is passed over. */
+  #takeFrames(frames: readonly Frame[]): void {
+    const { state } = this.#host.store
+    const topic = state.topicsByName.get(this.options.topic)!
+    for (const cursor of this.cursors) cursor.skipSettled()
+    const next = this.cursors.map((cursor) => cursor.next)
+    for (const frame of frames) {
+      forEachRecord(frame.bytes, (at, _length, type) => {
+        if (type !== RecordType.message || frame.bytes.readUInt32LE(at + 8) !== topic.number) return
+        const record = new MessageRecord(frame.bytes, at)
+        const partition = record.partition
+        if (record.offset !== next[partition]) return
+        const cursor = this.cursors[partition]!
+        const epoch = state.producers.get(record.producer)?.epochText ?? ''
+        this.#ahead.push(StoredMessage.read(record, topic.name, epoch))
+        const following = record.offset + 1
+        next[partition] =
+          following < cursor.settledBelow ? cursor.own.settled.nextMissing(following) : following
+      })
+    }
+  }
+
+  /** Where to read next: on with the scan, or from the oldest message that a partition outside it waits for. */
+  #readPosition(): { segment: Segment; position: number } | null {
+    const { log, cache } = this.#host.store
+    // Partitions that wait for what is on the disk only.
+    const behind = this.cursors.filter(
+      (cursor) => cursor.isBehind && cache.get(cursor.own.partition, cursor.next) === undefined,
+    )
+    if (behind.length === 0) return null
+    if (
+      this.#scan === null ||
+      !log.segments.includes(this.#scan.segment) ||
+      behind.some((cursor) => !cursor.covered)
+    ) {
+      this.#scan = null
+    }
+    let oldest: { segment: Segment; position: number } | null = null
+    for (const cursor of behind) {
+      const place = this.#locate(cursor)
+      if (oldest === null || isBefore(place, oldest)) oldest = place
+    }
+    if (this.#scan === null) for (const cursor of this.cursors) cursor.covered = !cursor.paused
+    else if (oldest !== null && isBefore(oldest, this.#scan)) oldest = this.#scan
+    if (oldest === null) return null
+    if (oldest.position < log.readableEnd(oldest.segment)) return oldest
+    const following = log.segments[log.segments.indexOf(oldest.segment) + 1]
+    if (following !== undefined) return { segment: following, position: this.#firstPosition(following) }
+    throw this.#missing(behind[0]!)
+  }
+
+  #firstPosition(segment: Segment): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const cursor of this.cursors) {
+      const { partition } = cursor.own
+      const index = segment.index.of(partition.topic.number, partition.number)
+      if (index !== undefined) first = Math.min(first, index.positions[0]!)
+    }
+    return Number.isFinite(first) ? first : this.#host.store.log.readableEnd(segment)
+  }
+
+  #locate(cursor: Cursor): { segment: Segment; position: number } {
+    const { partition } = cursor.own
+    for (const segment of this.#host.store.log.segments) {
+      const index = segment.index.of(partition.topic.number, partition.number)
+      if (index === undefined || index.last < cursor.next) continue
+      if (index.first > cursor.next) break
+      return { segment, position: index.positionOf(cursor.next) }
+    }
+    throw this.#missing(cursor)
+  }
+
+  #missing(cursor: Cursor): HoldfastError {
+    const { topic, number } = cursor.own.partition
+    const what = `message ${cursor.next} of ${topic.name}/${number}`
+    return new HoldfastError(
+      'corrupt',
+      `${what} was not handled by group ${this.options.group} and is nowhere in the log`,
+    )
+  }
+
+  /** Settles what the consumer acknowledged since the last group. */
+  static collect(store: Store, cursor: Cursor): boolean {
+    const { own } = cursor
+    const runs = cursor.takeRuns()
+    const record = settledRecord(
+      own.group.number,
+      own.partition.number,
+      own.group.settings.generation,
+      SettledAs.handled,
+      runs,
+    )
+    if (!store.log.append([record], true)) {
+      cursor.runs = runs
+      return false
+    }
+    for (let i = 0; i < runs.length; i += 2) own.settle(runs[i]!, runs[i + 1]!, SettledAs.handled)
+    store.settlements.push({
+      ticket: store.log.ticket,
+      redo: () => {
+        for (let i = 0; i < runs.length; i += 2) cursor.runs.push(runs[i]!, runs[i + 1]!)
+      },
+      cursor,
+    })
+    return true
+  }
+}
+
+function isBefore(
+  a: { segment: Segment; position: number },
+  b: { segment: Segment; position: number },
+): boolean {
+  return a.segment.number < b.segment.number || (a.segment === b.segment && a.position < b.position)
+}
