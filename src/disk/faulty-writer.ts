@@ -34,6 +34,10 @@ export class FaultyWriter implements Writer {
     this.#faults = faults
   }
 
+  get syncMs(): number {
+    return this.#writer.syncMs
+  }
+
   allocate(bytes: number): Uint8Array {
     return this.#writer.allocate(bytes)
   }

@@ -35,6 +35,9 @@ export class SimulatedWriter implements Writer {
     this.#disk = disk
   }
 
+  /** Simulated syncs take no time of the caller's. */
+  readonly syncMs = 0
+
   allocate(bytes: number): Uint8Array {
     return new Uint8Array(bytes)
   }

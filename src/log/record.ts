@@ -11,9 +11,12 @@
  *  48  u32 producer   52  u16 id length   54  u16 key length, 65535: no key
  *  56  u32 headers length                 60  u32 body length
  *  64  id, and behind it the first 16 bytes of SHA-256 over key and body, where the id is the caller's
- *      key, headers (JSON object, empty: none), body
+ *      key
+ *      headers: for each u16 length of the name, u16 length of the value, name, value
+ *      body
  * ```
  */
+import type { Headers } from '../core/message.ts'
 import { knownFlags, RecordType, skippableType } from './format.ts'
 
 // Node's own unchecked encoders: half the cost of `write` and `toString` on the short strings of a message.
@@ -56,8 +59,7 @@ export interface MessageFields {
   /** Given exactly where `id` is. */
   readonly contentHash: Uint8Array | null
   readonly key: string | null
-  /** JSON object of strings, '' for none. */
-  readonly headers: string
+  readonly headers: Headers | null
   readonly body: string | Uint8Array
 }
 
@@ -65,7 +67,7 @@ export interface MessageFields {
 export function messageBound(message: {
   readonly id: string | null
   readonly key: string | null
-  readonly headers: string
+  readonly headers: Headers | null
   readonly body: string | Uint8Array
 }): number {
   const { id, key, headers, body } = message
@@ -73,10 +75,31 @@ export function messageBound(message: {
     messageHeaderBytes +
     (id === null ? 0 : id.length * 3 + contentHashBytes) +
     (key === null ? 0 : key.length * 3) +
-    headers.length * 3 +
+    (headers === null ? 0 : headersBound(headers)) +
     (typeof body === 'string' ? body.length * 3 : body.length) +
     8
   )
+}
+
+function headersBound(headers: Headers): number {
+  let bound = 0
+  for (const name in headers) bound += 4 + (name.length + headers[name]!.length) * 3
+  return bound
+}
+
+function encodeHeaders(bytes: Buffer, at: number, headers: Headers): number {
+  let end = at
+  for (const name in headers) {
+    const value = headers[name]!
+    const nameLength = bytes.utf8Write(name, end + 4)
+    const valueLength = value === '' ? 0 : bytes.utf8Write(value, end + 4 + nameLength)
+    bytes[end] = nameLength
+    bytes[end + 1] = nameLength >>> 8
+    bytes[end + 2] = valueLength
+    bytes[end + 3] = valueLength >>> 8
+    end += 4 + nameLength + valueLength
+  }
+  return end - at
 }
 
 /** Writes the record at `at` (a multiple of 8) with its padding; returns its length without padding. */
@@ -94,7 +117,7 @@ export function encodeMessage(slab: Slab, at: number, message: MessageFields): n
     keyLength = message.key === '' ? 0 : bytes.utf8Write(message.key, end)
     end += keyLength
   }
-  const headersLength = message.headers === '' ? 0 : bytes.utf8Write(message.headers, end)
+  const headersLength = message.headers === null ? 0 : encodeHeaders(bytes, end, message.headers)
   end += headersLength
   let bodyLength: number
   if (typeof message.body === 'string') bodyLength = bytes.utf8Write(message.body, end)
@@ -123,6 +146,12 @@ export function encodeMessage(slab: Slab, at: number, message: MessageFields): n
   words[w + 15] = bodyLength
   while (end & 7) bytes[end++] = 0
   return length
+}
+
+/** An assignment to this one name would set the prototype and lose the header. */
+function setHeader(headers: Record<string, string>, name: string, value: string): void {
+  if (name !== '__proto__') headers[name] = value
+  else Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
 /** A message record read back. Fields are decoded on demand: most readers look at three of them. */
@@ -176,8 +205,22 @@ export class MessageRecord {
     const length = this.#keyLength
     return length === noKey ? null : this.#text(this.#keyStart, length)
   }
-  get headers(): string {
-    return this.#text(this.#headersStart, this.#bytes.readUInt32LE(this.#at + 56))
+  get headers(): Headers | null {
+    const length = this.headerBytes
+    if (length === 0) return null
+    const bytes = this.#bytes
+    const headers: Record<string, string> = {}
+    const start = this.#at + this.#headersStart
+    for (let at = start; at < start + length; ) {
+      const value = at + 4 + bytes.readUInt16LE(at)
+      const end = value + bytes.readUInt16LE(at + 2)
+      setHeader(headers, bytes.utf8Slice(at + 4, value), bytes.utf8Slice(value, end))
+      at = end
+    }
+    return headers
+  }
+  get headerBytes(): number {
+    return this.#bytes.readUInt32LE(this.#at + 56)
   }
   get bodyText(): string {
     return this.#text(this.#bodyStart, this.bodyBytes)
@@ -211,7 +254,7 @@ export class MessageRecord {
     return this.#keyStart + (key === noKey ? 0 : key)
   }
   get #bodyStart(): number {
-    return this.#headersStart + this.#bytes.readUInt32LE(this.#at + 56)
+    return this.#headersStart + this.headerBytes
   }
 
   #text(from: number, length: number): string {

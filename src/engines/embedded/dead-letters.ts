@@ -24,8 +24,7 @@ export function deadLetterRecord(
   const { topic, partition, key, body, codec, sentAtMs } = delivery
   const id = deadLetterId(topic, group, delivery.id)
   const origin = { topic, group, messageId: delivery.id, partition, offset: delivery.offset }
-  const envelope: Headers = { ...delivery.headers, ...deadLetterHeaders({ ...origin, ...death }) }
-  const headers = JSON.stringify(envelope)
+  const headers: Headers = { ...delivery.headers, ...deadLetterHeaders({ ...origin, ...death }) }
   const slab = slabOf(new Uint8Array((messageBound({ id, key, headers, body }) + 7) & ~7))
   const length = encodeMessage(slab, 0, {
     topic: deadTopic.number,

@@ -7,7 +7,7 @@ import type { FailureState } from './records.ts'
 
 const noHeaders: Headers = Object.freeze({})
 
-/** A stored message, from the sender's hands or from the log. Ids and headers are built when somebody looks. */
+/** A stored message, from the sender's hands or from the log. Ids are built when somebody looks. */
 export class StoredMessage {
   readonly topic: string
   readonly partition: number
@@ -21,14 +21,14 @@ export class StoredMessage {
   readonly #callersId: string | null
   readonly #epoch: string
   readonly #counter: number
-  readonly #headers: Headers | string
+  readonly headers: Headers
 
   private constructor(
     place: { topic: string; partition: number; offset: number },
     identity: { id: string | null; epoch: string; counter: number },
     content: {
       key: string | null
-      headers: Headers | string
+      headers: Headers
       body: string | Uint8Array
       codec: number
       sentAtMs: number
@@ -46,7 +46,7 @@ export class StoredMessage {
     this.#callersId = identity.id
     this.#epoch = identity.epoch
     this.#counter = identity.counter
-    this.#headers = content.headers
+    this.headers = content.headers
   }
 
   static sent(message: Outgoing, epoch: string, partition: number, offset: number): StoredMessage {
@@ -69,21 +69,17 @@ export class StoredMessage {
       { id: record.id, epoch, counter: record.counter },
       {
         key,
-        headers: headers === '' ? noHeaders : headers,
+        headers: headers ?? noHeaders,
         body: codec === 0 ? record.body : record.bodyText,
         codec,
         sentAtMs: record.sentAtMs,
-        bytes: record.bodyBytes + headers.length + (key === null ? 0 : key.length),
+        bytes: record.bodyBytes + record.headerBytes + (key === null ? 0 : key.length),
       },
     )
   }
 
   get id(): string {
     return this.#callersId ?? messageId(this.#epoch, this.#counter)
-  }
-
-  get headers(): Headers {
-    return typeof this.#headers === 'string' ? (JSON.parse(this.#headers) as Headers) : this.#headers
   }
 }
 

@@ -76,10 +76,10 @@ export async function lockDirectory(disk: Disk, directory: string): Promise<Dire
   }
 }
 
-/** What the operating system said, in terms of the directory. */
-export function explained(error: unknown, directory: string): HoldfastError {
-  if (isHoldfastError(error)) return error
+/** What the operating system said, in terms of the directory; anything else is a mistake of ours and stays what it is. */
+export function explained(error: unknown, directory: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException
+  if (isHoldfastError(error) || typeof code !== 'string') return error
   const because = { cause: error }
   switch (code) {
     case 'EACCES':

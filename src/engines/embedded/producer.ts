@@ -105,8 +105,7 @@ export class EmbeddedProducer implements EngineProducer {
         this.#refuse(message, `topic ${topic.name} holds ${topic.storedBytes} bytes of at most ${maxBytes}`)
         continue
       }
-      const headers = message.headers === null ? '' : JSON.stringify(message.headers)
-      const { id, key, body } = message
+      const { id, key, headers, body } = message
       const frame = log.open(messageBound({ id, key, headers, body }))
       if (frame === null) return i
       const partition = topic.partitions[this.#partitionOf(key, topic)]!
