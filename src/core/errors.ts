@@ -185,6 +185,11 @@ export const errorKinds = {
     retryable: true,
     advice: 'It took longer than its deadline; try again, or raise the deadline.',
   },
+  internal: {
+    outcome: 'unknown',
+    retryable: false,
+    advice: 'A mistake in Holdfast or in an engine. Please report it, with its cause.',
+  },
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof errorKinds
