@@ -4,8 +4,6 @@
  */
 
 export const epochBytes = 16
-/** base64url of 16 bytes, without padding. */
-export const epochCharacters = 22
 
 export function epochText(epoch: Uint8Array): string {
   if (epoch.length !== epochBytes)

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { HoldfastError } from './errors.ts'
 
-export const nameRule = "1–100 of the characters A–Z, a–z, 0–9, '.', '_' and '-'"
+const nameRule = "1–100 of the characters A–Z, a–z, 0–9, '.', '_' and '-'"
 const namePattern = /^[A-Za-z0-9._-]{1,100}$/
 
 /** Names of Holdfast's own topics, queues and consumers begin so. */
-export const derivedPrefix = 'hf_'
+const derivedPrefix = 'hf_'
 
 /** Throws `invalid_name` unless users may call a topic so. Topics that Holdfast derives are not made by this way. */
 export function checkTopicName(name: string): void {
