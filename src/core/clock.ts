@@ -9,6 +9,8 @@ export interface Clock {
   monotonic(): number
   /** Runs `callback` once after at least `delayMs`. The timer does not keep the process alive. */
   after(delayMs: number, callback: () => void): Timer
+  /** Keeps the process alive until cancelled. */
+  keepAlive(): Timer
 }
 
 export interface Timer {
@@ -29,8 +31,20 @@ class SystemTimer implements Timer {
   }
 }
 
+/** The longest delay that timers take. */
+const farAwayMs = 2 ** 31 - 1
+
+class Hold implements Timer {
+  readonly #handle = setInterval(() => undefined, farAwayMs)
+
+  cancel(): void {
+    clearInterval(this.#handle)
+  }
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after: (delayMs, callback) => new SystemTimer(delayMs, callback),
+  keepAlive: () => new Hold(),
 }

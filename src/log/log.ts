@@ -13,6 +13,7 @@ import { align8, buildRecord, frameTargetBytes, RecordType, viewOf, writeU64 } f
 import { FrameBuffer, type OpenFrame } from './frame-buffer.ts'
 import type { LogHost, LogSettings } from './host.ts'
 import type { Owner } from './owner.ts'
+import { OpenFiles } from './reader.ts'
 import type { Segment } from './segment.ts'
 import { type LogStart, SegmentWriter } from './segment-writer.ts'
 import type { Space } from './space.ts'
@@ -47,6 +48,8 @@ export class Log {
   readonly #space: Space
   /** All live segments in order, the current one last. */
   readonly segments: Segment[]
+  /** Segments open for reading. */
+  readonly files: OpenFiles
   #syncedSequence: number
   /** How much of the current segment is durable, bytes. */
   #durablePosition: number
@@ -84,6 +87,7 @@ export class Log {
     this.#buffer = new FrameBuffer(start.writer.allocate(start.settings.bufferBytes))
     this.#space = start.space
     this.segments = start.segments
+    this.files = new OpenFiles(start.settings.disk)
     this.#syncedSequence = this.#tail.sequence
     this.#durablePosition = this.current.endPosition
     this.#vouched = false
@@ -213,7 +217,7 @@ export class Log {
     this.segments.splice(this.segments.indexOf(segment), 1)
     this.afterSync(() => {
       void this.#guard(async () => {
-        await segment.close()
+        await this.files.close(segment)
         this.owner.mustStillOwn()
         await this.#space.reclaim(segment)
       })
@@ -239,7 +243,7 @@ export class Log {
     } finally {
       this.#timer?.cancel()
       await this.#writer.close()
-      for (const segment of this.segments) await segment.close()
+      await this.files.closeAll()
       await this.owner.release()
     }
   }

@@ -1,5 +1,4 @@
 /** One file of the log, its name, and its line in the table of live segments. */
-import type { ReadableFile } from '../disk/port.ts'
 import { readU64, viewOf, writeU64 } from './format.ts'
 import type { SegmentIndex } from './segment-index.ts'
 
@@ -19,7 +18,6 @@ export class Segment {
   index: SegmentIndex
   /** Bytes of the file that are really allocated: writes up to here need no space. */
   allocatedBytes = 0
-  #reader: Promise<ReadableFile> | null = null
 
   constructor(
     path: string,
@@ -34,18 +32,6 @@ export class Segment {
     this.endSequence = fields.baseSequence
     this.endPosition = 0
     this.index = index
-  }
-
-  /** Opened once, shared by all readers. */
-  reader(open: (path: string) => Promise<ReadableFile>): Promise<ReadableFile> {
-    this.#reader ??= open(this.path)
-    return this.#reader
-  }
-
-  async close(): Promise<void> {
-    const reader = this.#reader
-    this.#reader = null
-    if (reader !== null) await (await reader).close()
   }
 }
 

@@ -33,6 +33,11 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.#timers.delete(entry) }
   }
 
+  /** Tests keep themselves alive. */
+  keepAlive(): Timer {
+    return { cancel: () => undefined }
+  }
+
   /** Runs the timers that come due within `ms`, in due order; the clock stands at each due time. */
   advance(ms: number): void {
     if (!(ms >= 0)) throw new RangeError(`advance: ${ms} is not a duration`)

@@ -1,4 +1,5 @@
 /** The embedded engine: topics, groups, producers and subscriptions over one log in one directory. */
+import type { Timer } from '../../core/clock.ts'
 
 import { publish } from '../../core/diagnostics.ts'
 import type {
@@ -63,6 +64,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   /** Settlements that found no room in the log; done as soon as there is some. */
   #operations: (() => boolean)[] = []
   #reclaiming = false
+  #alive: Timer | null = null
   #failure: HoldfastError | null = null
   #isFull = false
   #notices: string[] = []
@@ -241,6 +243,8 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       nowMs: () => this.#options.clock.now(),
     })
     this.#subscriptions.add(subscription)
+    // A process whose only work is to consume must not end while it waits for messages.
+    this.#alive ??= this.#options.clock.keepAlive()
     this.#follow(subscription)
     await this.flush()
     // The caller gets its consumer before the first delivery.
@@ -250,6 +254,10 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
 
   unsubscribed(subscription: EmbeddedSubscription): void {
     this.#subscriptions.delete(subscription)
+    if (this.#subscriptions.size === 0) {
+      this.#alive?.cancel()
+      this.#alive = null
+    }
     for (const followers of this.store.followers.values()) {
       const at = followers.indexOf(subscription)
       if (at >= 0) followers.splice(at, 1)
