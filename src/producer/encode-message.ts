@@ -47,7 +47,7 @@ export function encodeMessage(
     key,
     id,
     headers: ownHeaders,
-    body: typeof encoded.body === 'string' ? encoded.body : new Uint8Array(encoded.body),
+    body: typeof encoded.body === 'string' ? encoded.body : Buffer.from(encoded.body),
     codec: encoded.codec,
     bytes,
     signal,
