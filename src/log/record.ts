@@ -239,6 +239,14 @@ export class MessageRecord {
     return length >= messageHeaderBytes && this.#bodyStart + this.bodyBytes === length
   }
 
+  /** Whether the headers' own lengths add up to theirs together. */
+  get headersCoherent(): boolean {
+    const end = this.#at + this.#bodyStart
+    let at = this.#at + this.#headersStart
+    while (at + 4 <= end) at += 4 + this.#bytes.readUInt16LE(at) + this.#bytes.readUInt16LE(at + 2)
+    return at === end
+  }
+
   get #idLength(): number {
     return this.#bytes.readUInt16LE(this.#at + 52)
   }

@@ -1,6 +1,6 @@
 /** Reads the intact frames of a segment one after the other, a chunk of the file at a time. */
 import type { ReadableFile } from '../disk/port.ts'
-import { decodeFrame, type Frame, frameHeaderBytes, readU64, viewOf } from './format.ts'
+import { decodeFrame, type Frame, frameHeaderBytes, maxFrameBytes, readU64, viewOf } from './format.ts'
 
 export interface ScanFrom {
   readonly epoch: number
@@ -75,38 +75,44 @@ export interface TailFindings {
   readonly bytes: number
 }
 
-/**
- * Looks for traces of the segment behind its last intact frame: at every multiple of 8 a frame of its epoch, with a
- * sequence that can follow. Stale bytes of an earlier use have another epoch.
- */
-export async function inspectTail(
-  file: ReadableFile,
-  from: { epoch: number; sequence: number; position: number; end: number },
-): Promise<TailFindings> {
+/** Looks for traces of the segment behind its last intact frame. Stale bytes of an earlier use have another epoch. */
+export async function inspectTail(file: ReadableFile, from: TailFrom): Promise<TailFindings> {
   let vouched = false
   let laterFrames = 0
-  let traceEnd = from.position
-  const chunkBytes = 1024 * 1024
-  for (let position = from.position; position + frameHeaderBytes <= from.end; ) {
-    const read = await file.read(position, Math.min(chunkBytes + frameHeaderBytes, from.end - position))
-    const bytes = Buffer.from(read.buffer, read.byteOffset, read.byteLength)
-    let at = 0
-    for (; at + frameHeaderBytes <= bytes.length; at += 8) {
-      if (bytes.readUInt32LE(at + 8) !== from.epoch) continue
-      const found = await frameAt(file, bytes, at, position + at, from)
-      if (found === null) {
-        if (position + at === from.position)
-          traceEnd = Math.max(traceEnd, claimedEnd(bytes, at, position + at, from.end))
-        continue
-      }
-      laterFrames++
-      traceEnd = Math.max(traceEnd, found.position + found.bytes.length)
-      if (found.syncedUpTo > from.sequence) vouched = true
-    }
-    if (at === 0) break
-    position += at
+  let traceEnd = await begunUpTo(file, from)
+  for await (const frame of framesBehind(file, from)) {
+    laterFrames++
+    traceEnd = Math.max(traceEnd, frame.position + frame.bytes.length)
+    if (frame.syncedUpTo > from.sequence) vouched = true
   }
   return { vouched, laterFrames, bytes: traceEnd - from.position }
+}
+
+/** Where the intact frames end, and the sequence the next one would have. */
+interface TailFrom {
+  readonly epoch: number
+  readonly sequence: number
+  readonly position: number
+  readonly end: number
+}
+
+const searchBytes = 1024 * 1024
+
+/** Intact frames behind damage: at every multiple of 8 one of this epoch, with a sequence that can follow. */
+export async function* framesBehind(file: ReadableFile, from: TailFrom): AsyncGenerator<Frame, void> {
+  for (let position = from.position; position + frameHeaderBytes <= from.end; ) {
+    const read = await file.read(position, Math.min(searchBytes + frameHeaderBytes, from.end - position))
+    const bytes = Buffer.from(read.buffer, read.byteOffset, read.byteLength)
+    let at = 0
+    while (at + frameHeaderBytes <= bytes.length) {
+      const begins = bytes.readUInt32LE(at + 8) === from.epoch
+      const found = begins ? await frameAt(file, bytes, at, position + at, from) : null
+      if (found !== null) yield found
+      at += found === null ? 8 : found.bytes.length
+    }
+    if (at === 0) return
+    position += at
+  }
 }
 
 async function frameAt(
@@ -114,7 +120,7 @@ async function frameAt(
   bytes: Buffer,
   at: number,
   position: number,
-  from: { epoch: number; sequence: number; end: number },
+  from: TailFrom,
 ): Promise<Frame | null> {
   const expected = { epoch: from.epoch, sequence: null, limit: from.end - position }
   let frame = decodeFrame(bytes, at, position, expected)
@@ -126,10 +132,20 @@ async function frameAt(
   return frame
 }
 
-/** How far the frame begun at the cut would have reached, if its header is one. */
-function claimedEnd(bytes: Buffer, at: number, position: number, end: number): number {
-  const length = bytes.readUInt32LE(at + 4)
-  const plausible = length >= frameHeaderBytes && length % 8 === 0 && position + length <= end
-  const sequence = readU64(viewOf(bytes), at + 16)
-  return plausible && Number.isSafeInteger(sequence) ? position + length : position + frameHeaderBytes
+/** How far the frame begun at the cut would have reached; the cut itself where none was begun. */
+async function begunUpTo(file: ReadableFile, from: TailFrom): Promise<number> {
+  const { position, end } = from
+  const read = await file.read(position, Math.min(frameHeaderBytes, end - position))
+  if (read.length < frameHeaderBytes) return position
+  const view = viewOf(read)
+  const length = view.getUint32(4, true)
+  const plausible = length >= frameHeaderBytes && length % 8 === 0 && length <= maxFrameBytes
+  const claimed = plausible && position + length <= end ? position + length : position + frameHeaderBytes
+  if (view.getUint32(8, true) === from.epoch) return claimed
+  // Stale bytes, or a frame whose epoch is damaged: with the right one its checksum holds.
+  if (readU64(view, 16) !== from.sequence) return position
+  const bytes = Buffer.from(await file.read(position, claimed - position))
+  bytes.writeUInt32LE(from.epoch, 8)
+  const repaired = decodeFrame(bytes, 0, position, { ...from, limit: bytes.length })
+  return repaired !== null && !('need' in repaired) ? claimed : position
 }

@@ -13,13 +13,19 @@ export function addVerify(program: Command, attach: Attach): void {
       .argument('<dir>', 'the directory of a store that no process has open')
       .description('read every record of a directory and report what is damaged; changes nothing'),
     async ({ output }, _options, [directory = '']) => {
-      const [{ verifyDirectory }, { nodeDisk }] = await Promise.all([
+      const [{ isDamaged, verifyDirectory }, { nodeDisk }, { engineRecordTypes }] = await Promise.all([
         import('../../log/verify.ts'),
         import('../../disk/node.ts'),
+        import('../../engines/embedded/records.ts'),
       ])
-      const report = await verifyDirectory({ directory: resolve(directory), disk: nodeDisk })
-      output.result({ ok: report.problems.length === 0, ...report }, (paint) => verifyPage(report, paint))
-      return report.problems.length === 0 ? exitCode.done : exitCode.failed
+      const report = await verifyDirectory({
+        directory: resolve(directory),
+        disk: nodeDisk,
+        recordTypes: engineRecordTypes,
+      })
+      const ok = !isDamaged(report)
+      output.result({ ok, ...report }, (paint) => verifyPage(report, paint))
+      return ok ? exitCode.done : exitCode.failed
     },
   )
 }
