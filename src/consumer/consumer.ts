@@ -4,8 +4,7 @@ import type { Capabilities, Delivery, DeliverySink, SubscribeOptions, Subscripti
 import { HoldfastError, isHoldfastError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Random } from '../core/random.ts'
-import type { Handler } from './context.ts'
-import { Dispatcher } from './dispatcher.ts'
+import { Dispatcher, type Handler } from './dispatcher.ts'
 import { type ConsumeOptions, type ConsumerSettings, consumerSettings } from './options.ts'
 import { type ConsumerEvents, Report } from './report.ts'
 

@@ -1,5 +1,4 @@
 import type { Logger } from '../core/logger.ts'
-import type { Message } from '../core/message.ts'
 import type { Consumer } from './consumer.ts'
 import type { Lane, Work } from './lane.ts'
 
@@ -28,12 +27,6 @@ export interface Context {
    */
   extend(ms: number): void
 }
-
-/**
- * Called for each message. When it returns, or its promise resolves, the message is acknowledged; when it throws, or its
- * promise rejects, the message is tried again later.
- */
-export type Handler<Body = unknown> = (message: Message<Body>, context: Context) => unknown
 
 /** What the attempts of one consumer share. */
 export interface AttemptHost {

@@ -5,7 +5,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Message } from '../core/message.ts'
 import type { Random } from '../core/random.ts'
 import type { Consumer } from './consumer.ts'
-import { Attempt, type AttemptHost, type Handler } from './context.ts'
+import { Attempt, type AttemptHost, type Context } from './context.ts'
 import { Credit } from './credit.ts'
 import { Gaps } from './gaps.ts'
 import { HeldBudget } from './held-budget.ts'
@@ -16,6 +16,12 @@ import { Places } from './places.ts'
 import type { Report } from './report.ts'
 import { decide, longestBackoffMs } from './retry-policy.ts'
 import { DeadLetter, type Description, describe, verdictOf } from './verdict.ts'
+
+/**
+ * Called for each message. When it returns, or its promise resolves, the message is acknowledged; when it throws, or its
+ * promise rejects, the message is tried again later.
+ */
+export type Handler<Body = unknown> = (message: Message<Body>, context: Context) => unknown
 
 export interface DispatcherParts {
   readonly clock: Clock
