@@ -20,8 +20,8 @@ import type { Space } from './space.ts'
 
 /** Up to so many bytes of a snapshot go in front of each group, so that it never holds up sends. */
 const snapshotShareBytes = 64 * 1024
-/** Syncs faster than this make it worth writing full frames before the tick ends. */
-const fastSyncMs = 0.5
+/** Syncs faster than this are worth starting before the tick ends: making the rest of the group takes longer. */
+const fastSyncMs = 2
 const idleMs = 100
 
 interface InFlight {
