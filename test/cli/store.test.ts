@@ -191,8 +191,9 @@ describe('reading commands', () => {
       assert.equal(ended.code, 0, ended.stderr)
       return ended.stdout
     }
-    assert.match(await read('topics', 'list'), /^clicks +8 +300 .* billing$/m)
-    assert.match(await read('topics', 'show', 'clicks'), /^messages +300$/m)
+    // The handled one is needed by no group any more: the next opening leaves it behind.
+    assert.match(await read('topics', 'list'), /^clicks +8 +299 .* billing$/m)
+    assert.match(await read('topics', 'show', 'clicks'), /^messages +299$/m)
     assert.match(await read('groups', 'list'), /^clicks +billing +key +299 +0 +0$/m)
     assert.match(await read('groups', 'show', 'clicks', 'billing'), /^lag +299$/m)
     assert.match(await read('dead-letters', 'clicks', '--group', 'billing'), /^no dead letters$/m)
