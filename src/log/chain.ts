@@ -242,9 +242,17 @@ export class ChainReader {
     }
   }
 
-  /** Applies a segment that must be intact up to its end. */
+  /** Applies a segment that must be intact up to its end, and hold a complete snapshot: nothing before it is read. */
   async #replaySealed(entry: SegmentEntry): Promise<void> {
-    await this.scanSealed(entry, (path, frame) => this.#applyFrame(path, frame, () => undefined))
+    let complete = false
+    await this.scanSealed(entry, (path, frame) =>
+      this.#applyFrame(path, frame, (type) => {
+        if (type === RecordType.snapshotEnd) complete = true
+      }),
+    )
+    if (complete) return
+    const path = `${this.#directory}/log/${segmentName(entry.number, entry.fence)}`
+    throw corrupt(path, entry.endPosition, 'neither this segment nor its successor holds a complete snapshot')
   }
 
   /** Reads a segment that its successor says is complete; anything unreadable in it is damage. */
