@@ -56,21 +56,24 @@ export class FrameAssembler {
     if (this.#bytes >= frameTargetBytes) this.#close()
   }
 
-  /** Completes the snapshot; resolves when everything is durable. */
+  /** Completes the snapshot; resolves when everything is durable and the last frame says so. */
   async finish(): Promise<void> {
     this.add(buildRecord(RecordType.snapshotEnd, new Uint8Array(0)))
     this.#close()
+    await this.#sync()
+    // From here on damage in it is damage: what it took over may be nowhere else soon.
+    const { epoch, endSequence } = this.#segment
+    this.#append(buildFrame([], { epoch, firstSequence: endSequence, syncedUpTo: endSequence }))
+    await this.#sync()
+  }
+
+  async #sync(): Promise<void> {
+    const { endPosition } = this.#segment
     await new Promise<void>((resolve) => {
-      this.#writer.append(
-        this.#file,
-        this.#segment.endPosition,
-        new Uint8Array(0),
-        { sync: true, zeros: 0 },
-        (error) => {
-          this.#failure ??= error
-          resolve()
-        },
-      )
+      this.#writer.append(this.#file, endPosition, new Uint8Array(0), { sync: true, zeros: 0 }, (error) => {
+        this.#failure ??= error
+        resolve()
+      })
     })
     if (this.#failure !== null) throw this.#failure
   }

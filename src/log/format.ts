@@ -116,11 +116,18 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | HeaderPr
   if (bytes.length < segmentHeaderBytes) return { problem: 'damaged', version: 0 }
   const view = viewOf(bytes)
   const version = view.getUint32(8, true)
-  const intact = view.getUint32(124, true) === crc32(bytes.subarray(0, 124))
-  if (magic.compare(bytes, 0, magic.length) !== 0) return { problem: intact ? 'damaged' : 'foreign', version }
-  // A newer version may lay out the rest in another way, its checksum included; only magic and version stay.
-  if (version > formatVersion) return { problem: 'newer', version }
-  if (!intact || version !== formatVersion) return { problem: 'damaged', version }
+  const isOurs = magic.compare(bytes, 0, magic.length) === 0
+  if (!isOurs || version !== formatVersion) {
+    // With magic and version as they should be, does the checksum hold? Then only they are damaged.
+    const repaired = bytes.slice(0, 124)
+    repaired.set(magic, 0)
+    viewOf(repaired).setUint32(8, formatVersion, true)
+    if (view.getUint32(124, true) === crc32(repaired)) return { problem: 'damaged', version }
+    if (!isOurs) return { problem: 'foreign', version }
+    // A newer version may lay out the rest in another way, its checksum included; only magic and version stay.
+    return { problem: version > formatVersion ? 'newer' : 'damaged', version }
+  }
+  if (view.getUint32(124, true) !== crc32(bytes.subarray(0, 124))) return { problem: 'damaged', version }
   return {
     logId: bytes.slice(16, 32),
     number: readU64(view, 32),

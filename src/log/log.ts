@@ -9,7 +9,16 @@
 import type { Timer } from '../core/clock.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Writer } from '../disk/port.ts'
-import { align8, buildRecord, frameTargetBytes, RecordType, viewOf, writeU64 } from './format.ts'
+import {
+  align8,
+  buildRecord,
+  frameHeaderBytes,
+  frameTargetBytes,
+  maxFrameBytes,
+  RecordType,
+  viewOf,
+  writeU64,
+} from './format.ts'
 import { FrameBuffer, type OpenFrame } from './frame-buffer.ts'
 import type { LogHost, LogSettings } from './host.ts'
 import type { Owner } from './owner.ts'
@@ -67,12 +76,24 @@ export class Log {
   #doneTicket = 0
   #syncedTicket = 0
   #rotating = false
+  /** What is still to be appended of the current segment's snapshot. */
   #snapshot: Iterator<Uint8Array, void> | null = null
+  /** Whether the end of that snapshot, at this ticket, is not in the segment yet: until then the segment goes on. */
+  #headOpen = false
+  #headTicket = 0
+  /** The last ticket that is in a segment. */
+  #placedTicket = 0
+  #releasing: { readonly segment: Segment; readonly ticket: number }[] = []
   /** When the oldest thing that only waits lazily began to wait; NaN: nothing does. */
   #lazySince = Number.NaN
   #wantsSync = false
+  /** Whether a frame says of all before it that they were durable; the first segment of an owner ends with one. */
   #vouched = true
+  /** Whether something written to the current segment is not synced, or about to be. */
+  #unsynced = false
   #timer: Timer | null = null
+  /** Everything that waits lazily is written, and `#timer` is for its sync. */
+  #waitsForSync = false
   #idleTimer: Timer | null = null
   #error: HoldfastError | null = null
   #closing = false
@@ -90,8 +111,6 @@ export class Log {
     this.files = new OpenFiles(start.settings.disk)
     this.#syncedSequence = this.#tail.sequence
     this.#durablePosition = this.current.endPosition
-    this.#vouched = false
-    this.#touch()
     this.#armIdle()
   }
 
@@ -132,6 +151,9 @@ export class Log {
   open(bound: number): OpenFrame | null {
     if (this.#error !== null) throw this.#error
     if (!FrameBuffer.fitsRing(bound)) {
+      // Longer frames are taken for damage when they are read.
+      if (bound > maxFrameBytes - frameHeaderBytes - 8)
+        throw new RangeError(`a batch of ${bound} bytes fits no frame`)
       this.#closeFrame()
       return FrameBuffer.separate(bound)
     }
@@ -194,8 +216,9 @@ export class Log {
       if (this.#error !== null) return reject(this.#error)
       this.#host.collect()
       this.#pullSnapshot()
-      const idle = this.#ticket <= this.#syncedTicket && !this.#rotating
-      if (idle) return resolve()
+      const idle = this.#ticket <= this.#syncedTicket && !this.#rotating && this.#snapshot === null
+      // What has just become durable is not acknowledged yet: `settle` looks first who owns the directory.
+      if (idle && !this.#settleScheduled) return resolve()
       this.#waiters.push({ ticket: this.#ticket, resolve, reject })
       this.#wantsSync = true
       this.#schedule()
@@ -215,6 +238,7 @@ export class Log {
     writeU64(viewOf(payload), 0, segment.number)
     if (!this.append([buildRecord(RecordType.released, payload)], true)) return false
     this.segments.splice(this.segments.indexOf(segment), 1)
+    this.#releasing.push({ segment, ticket: this.#ticket })
     this.afterSync(() => {
       void this.#guard(async () => {
         await this.files.close(segment)
@@ -251,10 +275,16 @@ export class Log {
   // --- gathering ---
 
   #touch(): void {
-    if (Number.isNaN(this.#lazySince)) this.#lazySince = this.settings.clock.monotonic()
-    if (this.#timer === null && !this.#closing) {
-      this.#timer = this.settings.clock.after(this.settings.lazyWriteMs, () => this.#lazyDue())
-    }
+    const { clock, lazyWriteMs } = this.settings
+    if (Number.isNaN(this.#lazySince)) this.#lazySince = clock.monotonic()
+    if (this.#closing || (this.#timer !== null && !this.#waitsForSync)) return
+    this.#arm(lazyWriteMs, false)
+  }
+
+  #arm(delayMs: number, waitsForSync: boolean): void {
+    this.#timer?.cancel()
+    this.#waitsForSync = waitsForSync
+    this.#timer = this.settings.clock.after(delayMs, () => this.#lazyDue())
   }
 
   /** First writes, then, when it is time, syncs what only waits lazily. */
@@ -265,11 +295,13 @@ export class Log {
     const left = this.#lazySince + lazySyncMs - clock.monotonic()
     // A timer may fire late: what would be due before the next one is due now.
     const due = left <= lazyWriteMs
+    const mayWrite = due || this.#syncsInFlight === 0
     if (due) this.#wantsSync = true
-    if (this.#syncsInFlight === 0 || due) this.#flush()
-    if (this.#timer === null && !Number.isNaN(this.#lazySince)) {
-      this.#timer = clock.after(due ? lazyWriteMs : left - lazyWriteMs, () => this.#lazyDue())
-    }
+    if (mayWrite) this.#flush()
+    if (Number.isNaN(this.#lazySince) || this.#closing) return
+    // Written now: what is left to wait for is the sync, unless more is touched.
+    if (mayWrite && !due) this.#arm(left - lazyWriteMs, true)
+    else this.#arm(lazyWriteMs, false)
   }
 
   /** The group is written when the microtasks that are still adding to it have run. */
@@ -291,7 +323,9 @@ export class Log {
       this.#syncedSequence === this.#tail.sequence && this.#frame === null && this.#closed.length === 0
     if (allSynced && !this.#vouched && !this.#rotating) this.#openVouch()
     this.#closeFrame()
-    this.#place(this.#wantsSync)
+    const sync = this.#wantsSync
+    this.#place(sync)
+    if (sync && !this.#wantsSync) this.#lazySince = Number.NaN
   }
 
   /** An empty frame: all it says is how far the log was durable. */
@@ -315,13 +349,15 @@ export class Log {
     while (share > 0 && this.#snapshot !== null) {
       const next = this.#snapshot.next()
       const record = next.done ? buildRecord(RecordType.snapshotEnd, new Uint8Array(0)) : next.value
-      if (next.done) this.#snapshot = null
       if (!this.append([record], true)) {
         // Taken from the iterator but not written: begin anew, an incomplete snapshot is never used.
         this.#snapshot = this.#host.snapshot(this.current.number)
         return
       }
       share -= record.length
+      if (!next.done) continue
+      this.#snapshot = null
+      this.#headTicket = this.#ticket
     }
     if (this.#snapshot !== null) this.#touch()
   }
@@ -343,34 +379,39 @@ export class Log {
     for (let i = 0; i < this.#closed.length; i++) {
       const { frame, ticket } = this.#closed[i]!
       // A segment whose snapshot is not complete stays open: recovery starts at a complete one.
-      const isFull = !this.#tail.fits(frame.length) && !this.#tail.isFresh && this.#snapshot === null
-      if (isFull) {
+      // A vouch goes in all the same: rotating for it would make new records to vouch for, again and again.
+      const isFull = frame.count > 0 && !this.#tail.fits(frame.length) && !this.#tail.isFresh
+      if (isFull && !this.#headOpen) {
         this.#closed = this.#closed.slice(i)
         void this.#guard(() => this.#rotate())
         return
       }
       this.#write(frame, ticket, sync)
       bytes += frame.length
+      if (this.#headOpen && this.#snapshot === null && ticket >= this.#headTicket) {
+        this.#headOpen = false
+        this.#tail.headComplete()
+      }
     }
     this.#closed.length = 0
     if (bytes > 0) this.#groupBytes = bytes
-    else if (sync && this.#tail.sequence > this.#syncedSequence) this.#sync()
-    if (sync) {
-      this.#wantsSync = false
-      this.#lazySince = Number.NaN
-    }
+    else if (sync && this.#unsynced) this.#sync()
+    if (sync) this.#wantsSync = false
   }
 
   #write(frame: OpenFrame, ticket: number, sync: boolean): void {
     this.#vouched = frame.count === 0
+    this.#unsynced = !sync
+    this.#placedTicket = ticket
     const how = { syncedUpTo: this.#syncedSequence, sync, groupBytes: this.#groupBytes }
     this.#tail.write(frame, how, this.#done)
     this.#expect(frame.ringBytes, ticket, sync)
   }
 
   #sync(): void {
+    this.#unsynced = false
     this.#tail.sync(this.#done)
-    this.#expect(0, this.#ticket, true)
+    this.#expect(0, this.#placedTicket, true)
   }
 
   /** Takes note of an append under way: they finish in order. */
@@ -441,11 +482,18 @@ export class Log {
 
   async #rotate(): Promise<void> {
     this.#rotating = true
-    await this.#tail.rotate(this.#syncedSequence)
+    // A release that goes into the next segment is not durable yet: until it is, the segment is live.
+    this.#releasing = this.#releasing.filter(({ ticket }) => ticket > this.#placedTicket)
+    await this.#tail.rotate(
+      this.#syncedSequence,
+      this.#releasing.map(({ segment }) => segment),
+    )
+    this.#unsynced = false
     this.#syncedSequence = this.#tail.sequence
     this.#durablePosition = this.current.endPosition
     this.#rotating = false
     this.#snapshot = this.#host.snapshot(this.current.number)
+    this.#headOpen = true
     this.#place(this.#wantsSync || this.#waiters.length > 0)
     this.#touch()
     queueMicrotask(this.#settle)

@@ -82,17 +82,16 @@ export class Owner {
   private constructor(
     disk: Disk,
     lock: DirectoryLock,
-    path: string,
-    fence: number,
+    fields: { path: string; fence: number; identity: string | null; lockIdentity: string | null },
     anchor: { close(): Promise<void> },
   ) {
     this.#disk = disk
     this.#lock = lock
-    this.#path = path
-    this.fence = fence
+    this.#path = fields.path
+    this.fence = fields.fence
+    this.#identity = fields.identity
+    this.#lockIdentity = fields.lockIdentity
     this.#anchor = anchor
-    this.#identity = disk.identity(path)
-    this.#lockIdentity = disk.identity(lock.path)
   }
 
   /** Replaces OWNER; from then on an older owner acknowledges nothing. */
@@ -105,6 +104,7 @@ export class Owner {
   ): Promise<Owner> {
     const path = ownerPath(directory)
     const temporary = `${path}.tmp`
+    const lockIdentity = disk.identity(lock.path)
     if (disk.identity(temporary) !== null) await writer.remove(temporary)
     const file = await writer.create(temporary)
     const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
@@ -114,9 +114,17 @@ export class Owner {
       )
     })
     await writer.release(file)
-    await writer.rename(temporary, path)
-    await writer.syncDirectory(directory)
-    return new Owner(disk, lock, path, record.fence, await disk.open(path))
+    // Looked at before it gets its name: under that name somebody else's may lie a moment later.
+    const identity = disk.identity(temporary)
+    const anchor = await disk.open(temporary)
+    try {
+      await writer.rename(temporary, path)
+      await writer.syncDirectory(directory)
+    } catch (error) {
+      await anchor.close()
+      throw error
+    }
+    return new Owner(disk, lock, { path, fence: record.fence, identity, lockIdentity }, anchor)
   }
 
   /** Two `stat`s: cheap enough for every acknowledgement. */

@@ -9,7 +9,7 @@
 import type { DirectoryLock, Writer } from '../disk/port.ts'
 import { FrameAssembler } from './assembler.ts'
 import { type Chain, ChainReader, type TailCut } from './chain.ts'
-import { encodeSegmentHeader, type Frame, forEachRecord, RecordType } from './format.ts'
+import { encodeSegmentHeader, type Frame, forEachRecord, RecordType, skippableType } from './format.ts'
 import type { LogHost, LogSettings } from './host.ts'
 import { Log } from './log.ts'
 import { bootId, Owner, type OwnerRecord, readOwner } from './owner.ts'
@@ -133,8 +133,11 @@ class Opening {
     const { file, from } = await this.#space.take()
     const header = encodeSegmentHeader({ ...fields, logId: chain.logId, createdAtMs: clock.now() })
     const assembler = new FrameAssembler(writer, file, segment, header)
-    // Footers of segments that were never sealed go first, so that the table can say where they are.
-    const footers = segments.filter((other) => other.footerPosition === 0)
+    // Footers of segments that were never sealed go first, so that the table can say where they are; with them
+    // those that lie in the segment that goes.
+    const footers = segments.filter(
+      (other) => other.footerPosition === 0 || (absorbed && other.footerSegment === newest.number),
+    )
     assembler.beginWithTable(
       (positions) => {
         footers.forEach((other, i) => {
@@ -145,25 +148,30 @@ class Opening {
       },
       footers.map((other) => other.index.encode(other.number)),
     )
-    this.#copyMessages(chain.tail, assembler)
+    this.#copyTail(chain.tail, assembler)
     const snapshot = this.#host.snapshot(number)
     for (let next = snapshot.next(); !next.done; next = snapshot.next()) assembler.add(next.value)
     await assembler.finish()
+    this.#owner.mustStillOwn()
     await writer.rename(from, segment.path)
     await writer.syncDirectory(`${directory}/log`)
     return { logId: chain.logId, segments: [...segments, segment], file }
   }
 
-  /** From the first message of a partition that is still needed on, all of them: offsets in a segment have no holes. */
-  #copyMessages(frames: readonly Frame[], assembler: FrameAssembler): void {
+  /**
+   * From the first message of a partition that is still needed on, all of them: offsets in a segment have no holes. With them
+   * what only a later version knows; everything else is in the snapshot.
+   */
+  #copyTail(frames: readonly Frame[], assembler: FrameAssembler): void {
     const needed = new Set<number>()
     for (const frame of frames) {
       forEachRecord(frame.bytes, (at, length, type) => {
-        if (type !== RecordType.message) return
-        const { topic, partition, offset } = placeOf(frame.bytes, at)
-        const key = partitionKey(topic, partition)
-        if (!needed.has(key) && !this.#host.needs(topic, partition, offset)) return
-        needed.add(key)
+        if (type === RecordType.message) {
+          const { topic, partition, offset } = placeOf(frame.bytes, at)
+          const key = partitionKey(topic, partition)
+          if (!needed.has(key) && !this.#host.needs(topic, partition, offset)) return
+          needed.add(key)
+        } else if ((type & skippableType) === 0 || this.#host.recordTypes.has(type)) return
         assembler.add(frame.bytes.subarray(at, at + length))
       })
     }
@@ -196,6 +204,7 @@ class Opening {
       const path = `${directory}/log/${name}`
       const ours = name.endsWith('.tmp') || parseSegmentName(name) !== null
       if (!ours || keep.has(path)) continue
+      this.#owner.mustStillOwn()
       await this.#writer.remove(path)
       removed = true
     }

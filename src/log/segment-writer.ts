@@ -52,6 +52,8 @@ export class SegmentWriter {
   #file: WritableFile
   /** Sequence of the next record. */
   sequence: number
+  /** Where table and snapshot of the current segment end. */
+  #headEnd = 0
   /** Views of the memory frames are made in; making one for each frame is costly. */
   readonly #views = new WeakMap<Slab, DataView>()
 
@@ -64,6 +66,7 @@ export class SegmentWriter {
     this.#space = start.space
     this.#file = start.file
     this.sequence = this.current.endSequence
+    this.headComplete()
   }
 
   get current(): Segment {
@@ -74,7 +77,14 @@ export class SegmentWriter {
   fits(bytes: number): boolean {
     const { current } = this
     const footer = recordHeaderBytes + current.index.encodedBytes + footerRoomBytes
-    return current.endPosition + bytes + footer <= this.#space.capacityOf(current)
+    // What a segment begins with must not fill it: each would then hold one frame only.
+    const capacity = this.#space.isFull ? 0 : this.#headEnd * 2
+    return current.endPosition + bytes + footer <= Math.max(capacity, this.#space.capacityOf(current))
+  }
+
+  /** The snapshot at the head of the current segment is complete. */
+  headComplete(): void {
+    this.#headEnd = this.current.endPosition
   }
 
   /** Whether the current segment holds nothing but its table: then even a frame that does not fit goes into it. */
@@ -113,8 +123,11 @@ export class SegmentWriter {
     this.#writer.append(this.#file, this.current.endPosition, nothing, { sync: true, zeros: 0 }, done)
   }
 
-  /** Seals the current segment and makes the next: nothing may be acknowledged in it before its name is durable. */
-  async rotate(syncedUpTo: number): Promise<void> {
+  /**
+   * Seals the current segment and makes the next: nothing may be acknowledged in it before its name is durable. `releasing`:
+   * segments that were given up in records which are not in a segment yet.
+   */
+  async rotate(syncedUpTo: number, releasing: readonly Segment[]): Promise<void> {
     const old = this.current
     const { epoch } = old
     const footer = buildRecord(RecordType.footer, old.index.encode(old.number))
@@ -125,21 +138,25 @@ export class SegmentWriter {
     old.endPosition += sealed.length
     this.sequence++
     old.endSequence = this.sequence
-    const next = await this.#createSegment(old.number + 1)
+    const next = await this.#createSegment(old.number + 1, releasing)
     await this.#writer.release(this.#file)
     this.#file = next.file
     this.sequence = next.segment.endSequence
     this.#segments.push(next.segment)
   }
 
-  async #createSegment(number: number): Promise<{ segment: Segment; file: WritableFile }> {
+  async #createSegment(
+    number: number,
+    releasing: readonly Segment[],
+  ): Promise<{ segment: Segment; file: WritableFile }> {
     const { directory, random, clock } = this.#settings
     const { fence } = this.#owner
     const fields = { number, fence, epoch: random.uint32(), baseSequence: this.sequence }
     const segment = new Segment(`${directory}/log/${segmentName(number, fence)}`, fields, new SegmentIndex())
     const { file, from, allocatedBytes, isReserve } = await this.#space.take()
     const header = encodeSegmentHeader({ ...fields, logId: this.#logId, createdAtMs: clock.now() })
-    const table = buildFrame([buildRecord(RecordType.segments, encodeTable(this.#segments))], {
+    const live = [...releasing, ...this.#segments].sort((a, b) => a.number - b.number)
+    const table = buildFrame([buildRecord(RecordType.segments, encodeTable(live))], {
       epoch: fields.epoch,
       firstSequence: fields.baseSequence,
       syncedUpTo: fields.baseSequence,
