@@ -226,11 +226,11 @@ export class Dispatcher implements AttemptHost {
   private offer(lane: Lane): void {
     const work = lane.head
     if (work === null) return
-    if (work.notBeforeMs !== 0) {
+    const { notBeforeMs } = work.delivery
+    if (notBeforeMs !== 0) {
       // A step of the wall clock must not hold a message longer than a backoff could.
       const longestMs = longestBackoffMs(this.settings.backoffMs)
-      const waitMs = Math.min(work.notBeforeMs - this.clock.now(), longestMs)
-      work.notBeforeMs = 0
+      const waitMs = Math.min(notBeforeMs - this.clock.now(), longestMs)
       if (waitMs > 0) {
         this.hold(lane)
         this.holds.add(lane, waitMs)

@@ -20,10 +20,6 @@ export class HoldQueue {
     this.#drained = drained
   }
 
-  get size(): number {
-    return this.#heap.length
-  }
-
   add(lane: Lane, delayMs: number): void {
     lane.dueMs = this.#clock.monotonic() + delayMs
     lane.place = this.#heap.length

@@ -9,8 +9,6 @@ export class Work {
   failures: number
   /** Wall time; 0: none. */
   firstFailureMs: number
-  /** Wall time before which it must not run, as delivered; 0 once that was seen to. */
-  notBeforeMs: number
   /** It gave its credit back and counts against `maxHeld`, until it is settled. */
   held = false
 
@@ -18,7 +16,6 @@ export class Work {
     this.delivery = delivery
     this.failures = delivery.failures
     this.firstFailureMs = delivery.firstFailureMs
-    this.notBeforeMs = delivery.notBeforeMs
   }
 }
 

@@ -22,7 +22,7 @@ async function stuckRun(options: Parameters<typeof consume>[0] = {}): Promise<Ru
   const harness = await consume({ concurrency: 4, handlerTimeoutMs, ...options }, ({ id }, context) => {
     seen.push(id)
     contexts.push(context)
-    return seen.length === 1 ? gate.promise : undefined
+    return seen.length === 1 ? gate.promise : Promise.resolve()
   })
   const stuck: unknown[] = []
   harness.consumer.on('stuck', (event) => stuck.push(event))
@@ -138,10 +138,67 @@ describe('the deadline of a handler', () => {
     subscription.send({ id: 'a2', key: 'a' })
     await settle()
     assert.deepEqual(seen, ['a1'])
+    // Nothing of the key can run: none of it uses the prefetch.
+    subscription.send({ id: 'a3', key: 'a' })
+    await settle()
+    assert.equal(subscription.credit.messages, 500)
+    consumer.pause()
     gate.open()
     await settle()
-    assert.deepEqual(seen, ['a1', 'a2'])
+    // It can run again: what comes now uses the prefetch.
+    subscription.send({ id: 'a4', key: 'a' })
+    await settle()
+    assert.equal(subscription.credit.messages, 499)
+    consumer.resume()
+    await settle()
+    assert.deepEqual(seen, ['a1', 'a2', 'a3', 'a4'])
     await consumer.close()
+  })
+
+  it('gives the prefetch of what waits behind a dead message back too', async () => {
+    const { clock, subscription, consumer, gate } = await stuckRun({ maxAttempts: 1 })
+    clock.advance(handlerTimeoutMs)
+    await settle()
+    assert.deepEqual([...subscription.inHand.keys()], ['a2'])
+    assert.equal(subscription.credit.messages, 500)
+    gate.open()
+    await consumer.close()
+  })
+
+  it('forgets the retry of what resolved late', async () => {
+    const { clock, subscription, consumer, seen, gate } = await stuckRun()
+    clock.advance(handlerTimeoutMs)
+    consumer.pause()
+    gate.open()
+    await settle()
+    subscription.send({ id: 'a3', key: 'a' })
+    clock.advance(60_000)
+    consumer.resume()
+    await settle()
+    assert.deepEqual(seen, ['a1', 'b1', 'a2', 'a3'])
+    assert.deepEqual(subscription.acked, ['b1', 'a1', 'a2', 'a3'])
+    await consumer.close()
+  })
+
+  it('passes once for each handler', async () => {
+    const { clock, subscription, consumer } = await consume({ concurrency: 2, handlerTimeoutMs }, () => {
+      return new Promise(() => {})
+    })
+    await settle()
+    subscription.send({ id: 'a' })
+    await settle()
+    clock.advance(handlerTimeoutMs / 2)
+    subscription.send({ id: 'b' })
+    await settle()
+    clock.advance(handlerTimeoutMs * 3)
+    await settle()
+    assert.deepEqual(
+      subscription.retries.map(({ id }) => id),
+      ['a', 'b'],
+    )
+    const closing = consumer.close({ timeoutMs: 0 })
+    clock.advance(0)
+    assert.equal((await closing).unfinished, 2)
   })
 
   it('is moved by extend, counted from now and never to an earlier time', async () => {

@@ -52,10 +52,17 @@ describe('what is held', () => {
       assert.deepEqual(subscription.acked, ['b'])
       assert.equal(lines.filter(({ message }) => message.startsWith('a partition pauses')).length, 1)
 
+      let inHandAtResume = 0
+      const resume = subscription.resumePartition.bind(subscription)
+      subscription.resumePartition = (partition) => {
+        inHandAtResume = subscription.inHand.size
+        resume(partition)
+      }
       down = false
       clock.advance(1000)
       for (let i = 0; i < 20; i++) await settle()
       assert.deepEqual(subscription.pauses, ['pause 1', 'resume 1'])
+      assert.equal(inHandAtResume, 2)
       assert.deepEqual(events[1], { partition: 1 })
       assert.deepEqual(held, ['a0'])
       assert.deepEqual(subscription.acked, ['b', ...run.map(({ id }) => id)])

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { describe, it } from 'node:test'
 import { startConsumer } from '../../src/consumer/consumer.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -56,6 +57,24 @@ describe('pause and resume', () => {
   })
 })
 
+describe('resume in every handler', () => {
+  it('does not grow the stack', async () => {
+    const total = 10_000
+    const { subscription, consumer } = await consume(
+      { concurrency: total, prefetch: total },
+      (_, context) => {
+        context.consumer.resume()
+      },
+    )
+    await settle()
+    subscription.send(...Array.from({ length: total }, (_, i) => ({ id: `m${i}` })))
+    await settle()
+    assert.equal(subscription.acked.length, total)
+    assert.equal(subscription.retries.length, 0)
+    await consumer.close()
+  })
+})
+
 describe('drain', () => {
   it('settles everything in hand, retries included, flushes, and takes nothing new until resume', async () => {
     const seen: string[] = []
@@ -67,10 +86,10 @@ describe('drain', () => {
     subscription.send({ id: 'a1', key: 'a' }, { id: 'a2', key: 'a' }, { id: 'b1', key: 'b' })
     consumer.pause()
     await settle()
+    const { requests } = subscription
     const drained = consumer.drain()
     subscription.send({ id: 'c1' }, { id: 'c2' }, { id: 'c3' })
     assert.equal(await isSettled(drained), false)
-    const { requests } = subscription
     clock.advance(1000)
     await drained
     assert.deepEqual(seen.toSorted(), ['a1', 'a1', 'a2', 'b1'])
@@ -98,15 +117,35 @@ describe('drain', () => {
     await consumer.close()
   })
 
+  it('asks for nothing that was given back just before, until resume', async () => {
+    const { subscription, consumer } = await consume({ prefetch: 2 }, () => {})
+    await settle()
+    subscription.send({ id: 'a' }, { id: 'b' })
+    assert.deepEqual(subscription.acked, ['a', 'b'])
+    await consumer.drain()
+    await settle()
+    assert.equal(subscription.credit.messages, 0)
+    consumer.resume()
+    await settle()
+    assert.equal(subscription.credit.messages, 2)
+    await consumer.close()
+  })
+
   it('finishes before a resume that comes meanwhile', async () => {
     const gate = new Gate()
-    const { subscription, consumer } = await consume({}, () => gate.promise)
+    const seen: string[] = []
+    const { subscription, consumer } = await consume({ concurrency: 2 }, ({ id }) => {
+      seen.push(id)
+      return gate.promise
+    })
     await settle()
     subscription.send({ id: 'a' })
     await settle()
     const drained = consumer.drain()
     consumer.resume()
     subscription.send({ id: 'b' })
+    await settle()
+    assert.deepEqual(seen, ['a'])
     gate.open()
     await drained
     await settle()
@@ -188,10 +227,10 @@ describe('close', () => {
     await settle()
     subscription.send({ id: 'a' })
     await settle()
-    const closing = consumer.close()
-    consumer.close({ timeoutMs: 40_000 })
-    consumer.close({ timeoutMs: 0 })
-    clock.advance(0)
+    const closing = consumer.close({ timeoutMs: 40_000 })
+    consumer.close({ timeoutMs: 20_000 })
+    consumer.close()
+    clock.advance(20_000)
     assert.equal((await closing).unfinished, 1)
     assert.throws(() => consumer.close({ timeoutMs: -1 }), { code: 'invalid_option' })
   })
@@ -232,6 +271,9 @@ describe('close', () => {
   it('is what the signal does', async () => {
     const controller = new AbortController()
     const { consumer, subscription } = await consume({ signal: controller.signal }, () => {})
+    const { consumer: other } = await consume({ signal: controller.signal }, () => {})
+    await other.close()
+    assert.equal(getEventListeners(controller.signal, 'abort').length, 1)
     controller.abort()
     assert.deepEqual(await consumer.closed, { error: null })
     assert.equal(subscription.closes, 1)

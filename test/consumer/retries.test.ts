@@ -160,6 +160,18 @@ describe('retries', () => {
     await consumer.close()
   })
 
+  it('never makes a dead letter of an attempt that does not count', async () => {
+    const { subscription, consumer } = await consume({ maxAttempts: 2 }, () => {
+      throw new Retry({ countsAsAttempt: false })
+    })
+    await settle()
+    subscription.send({ id: 'a', failures: 3, firstFailureMs: Date.now() + 1e12 })
+    await settle()
+    assert.deepEqual(subscription.dead, [])
+    assert.equal(subscription.retries[0].failure.failures, 3)
+    await consumer.close()
+  })
+
   it('waits out a backoff that outlived a restart, successors behind it', async () => {
     const seen: string[] = []
     const { subscription, consumer, clock } = await consume({ concurrency: 4 }, ({ id }) => {
