@@ -359,9 +359,9 @@ export class ChainReader {
   }
 }
 
-/** Indexes the frames that a later one vouches for; the rest stays the tail. */
+/** Indexes the frames that a later one vouches for; the rest stays the tail. Nothing vouches for an empty frame at the end. */
 function settleVouched(segment: Segment, tail: Frame[], synced: number): Frame[] {
-  const from = tail.findIndex((frame) => frame.firstSequence + frame.count > synced)
+  const from = tail.findIndex((frame) => frame.firstSequence + Math.max(frame.count, 1) > synced)
   const vouched = from === -1 ? tail : tail.slice(0, from)
   for (const frame of vouched) segment.index.addFrame(frame)
   return from === -1 ? [] : tail.slice(from)

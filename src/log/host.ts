@@ -14,6 +14,8 @@ export interface LogHost {
   readonly recordTypes: ReadonlySet<number>
   /** Whether a stored message is still needed. Asked only when the whole state is known. */
   needs(topic: number, partition: number, offset: number): boolean
+  /** What was only written before may be gone. Called before the first snapshot, when the whole state is known. */
+  lostWrites(): void
   /**
    * Records that rebuild the whole state, for the segment of this number. Each is taken at the moment it is asked
    * for and appended at once.

@@ -17,6 +17,8 @@ export interface OwnerRecord {
   readonly pid: number
   /** Which boot of the machine: after another one, what was only written may be gone. */
   readonly boot: string
+  /** The machine was started anew before this owner, or before others that died while they opened the log. */
+  readonly rebooted: boolean
 }
 
 export const ownerPath = (directory: string): string => `${directory}/OWNER`
@@ -62,7 +64,8 @@ function parseOwner(text: string): OwnerRecord | null {
       /^[0-9a-f]{32}$/.test(value.log) &&
       Number.isSafeInteger(value.fence) &&
       Number.isSafeInteger(value.pid) &&
-      typeof value.boot === 'string'
+      typeof value.boot === 'string' &&
+      typeof value.rebooted === 'boolean'
     return valid ? (value as OwnerRecord) : null
   } catch {
     return null

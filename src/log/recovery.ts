@@ -45,14 +45,16 @@ export async function openLog(
   let owner: Owner | null = null
   try {
     const last = await readOwner(disk, directory)
+    await disk.createDirectory(`${directory}/log`)
+    const boot = bootId()
     const record: OwnerRecord = {
       holdfast: 1,
       log: last?.log ?? Buffer.from(random.bytes(16)).toString('hex'),
       fence: Math.max((last?.fence ?? 0) + 1, clock.now()),
       pid: process.pid,
-      boot: bootId(),
+      boot,
+      rebooted: last !== null && (await wasRebooted(settings, last, boot)),
     }
-    await disk.createDirectory(`${directory}/log`)
     owner = await Owner.take(disk, writer, lock, directory, record)
     const space = new Space({ ...settings, writer, directory: `${directory}/log`, fence: record.fence })
     const opening = new Opening(settings, writer, owner, host, space, record)
@@ -63,6 +65,14 @@ export async function openLog(
     else await owner.release()
     throw error
   }
+}
+
+/** Whether what was only written may be gone. An owner that died while it opened the log hands the question on. */
+async function wasRebooted(settings: LogSettings, last: OwnerRecord, boot: string): Promise<boolean> {
+  if (boot === '' || last.boot !== boot) return true
+  if (!last.rebooted) return false
+  const names = await settings.disk.list(`${settings.directory}/log`)
+  return !names.some((name) => parseSegmentName(name)?.fence === last.fence)
 }
 
 class Opening {
@@ -103,7 +113,7 @@ class Opening {
     )
     const recovered: Recovered = {
       clean: chain.clean,
-      rebooted: last !== null && last.boot !== this.#record.boot,
+      rebooted: this.#record.rebooted,
       tailCut: chain.tailCut === null ? null : { ...chain.tailCut, keptAs },
       scannedSegments: chain.scannedSegments,
       created: last === null,
@@ -149,6 +159,7 @@ class Opening {
       footers.map((other) => other.index.encode(other.number)),
     )
     this.#copyTail(chain.tail, assembler)
+    if (this.#record.rebooted && !chain.clean) this.#host.lostWrites()
     const snapshot = this.#host.snapshot(number)
     for (let next = snapshot.next(); !next.done; next = snapshot.next()) assembler.add(next.value)
     await assembler.finish()

@@ -92,6 +92,8 @@ export class EmbeddedDelivery implements Delivery {
   readonly mayBeDuplicate: boolean
   readonly afterGap = false
   readonly fence: number
+  /** Acknowledged or dead: what its holder says again changes nothing. */
+  isSettled = false
 
   constructor(
     message: StoredMessage,

@@ -39,7 +39,7 @@ import {
   type TopicRecord,
   u64Record,
 } from './records.ts'
-import type { Group, Topic } from './state.ts'
+import { Group, type Topic } from './state.ts'
 import type { Store, StoreEvents } from './store.ts'
 import { type Cursor, EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
 
@@ -146,15 +146,16 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     const { state, log } = this.store
     const settings: GroupRecord = { name, order, generation: 0, createdAtMs: this.#options.clock.now() }
     const number = state.nextGroupNumber()
-    if (!log.hasRoom) return null
-    log.append([jsonRecord(EngineRecord.group, settings, topic.number, number)], false)
-    const group = state.addGroup(number, topic.number, settings)!
+    const group = new Group(number, topic, settings)
+    const records = [jsonRecord(EngineRecord.group, settings, topic.number, number)]
     for (const own of group.partitions) {
       if (own.partition.next === 0) continue
       own.settled = this.#alreadyGone(topic.number, own.partition.number, own.partition.durable)
-      log.append([own.record()], false)
+      records.push(own.record())
     }
-    return group
+    // One batch: a group that is there knows what it can no longer get.
+    if (!log.append(records, false)) return null
+    return state.addGroup(group)
   }
 
   /** What is no longer stored cannot be delivered to a new group: everything outside the live segments. */
@@ -281,6 +282,8 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     const { offset } = delivery
     this.#perform(() => {
       const { own } = cursor
+      // Stored already: called twice, or done again after the log failed.
+      if (own.settled.has(offset)) return true
       const { log, state } = this.store
       const name = deadTopicName(delivery.topic, own.group.settings.name)
       const deadTopic = state.topicsByName.get(name) ?? this.#addTopic(name, { partitions: 1 })
@@ -309,8 +312,10 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     })
   }
 
-  deadLetters(topic: string, group: string): AsyncIterable<DeadLetterRecord> {
-    return readDeadLetters(this.store, topic, group)
+  async *deadLetters(topic: string, group: string): AsyncIterable<DeadLetterRecord> {
+    // Only what is durable is read: the letter of a moment ago shall be among it.
+    if (!this.store.isFailed) await this.flush()
+    yield* readDeadLetters(this.store, topic, group)
   }
 
   async flush(): Promise<void> {
@@ -342,7 +347,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
 
   async #close(): Promise<void> {
     for (const subscription of [...this.#subscriptions]) await subscription.close().catch(() => undefined)
-    for (const producer of [...this.#producers]) this.producerClosed(producer)
+    for (const producer of [...this.#producers]) await producer.close().catch(() => undefined)
     await this.store.log.close()
   }
 
@@ -463,10 +468,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     this.#store = store
     const { directory, logger } = this.#options
     for (const group of store.state.groups.values()) {
-      for (const own of group.partitions) {
-        // After a reboot acknowledgements and windows that were only written may be gone.
-        own.suspectBelow = recovered.rebooted ? own.partition.next : own.window
-      }
+      for (const own of group.partitions) own.suspectBelow = own.window
     }
     const { tailCut } = recovered
     if (tailCut === null) return

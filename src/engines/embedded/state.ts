@@ -164,7 +164,7 @@ export class State {
         this.addTopic(number, parseJson<TopicRecord>(payload))
         return
       case EngineRecord.group:
-        this.addGroup(partition, number, parseJson<GroupRecord>(payload))
+        this.#group(number, partition, parseJson<GroupRecord>(payload))
         return
       case EngineRecord.producer:
         this.addProducer(number, new Uint8Array(payload.subarray(0, 16)), payload.toString('utf8', 16))
@@ -196,14 +196,10 @@ export class State {
     return topic
   }
 
-  addGroup(number: number, topicNumber: number, settings: GroupRecord): Group | null {
-    const known = this.groups.get(number)
-    const topic = this.topics.get(topicNumber)
-    if (known !== undefined || topic === undefined) return known ?? null
-    const group = new Group(number, topic, settings)
-    this.groups.set(number, group)
-    topic.groups.push(group)
-    this.#lastGroup = Math.max(this.#lastGroup, number)
+  addGroup(group: Group): Group {
+    this.groups.set(group.number, group)
+    group.topic.groups.push(group)
+    this.#lastGroup = Math.max(this.#lastGroup, group.number)
     return group
   }
 
@@ -218,9 +214,22 @@ export class State {
     this.#lastProducer = Math.max(this.#lastProducer, number)
   }
 
-  /** Nobody continues an epoch of a process that is gone; its messages lie in segments up to this one. */
+  /**
+   * Nobody continues an epoch of a process that is gone; its messages lie in segments up to this one, to which those of the
+   * segment before are copied.
+   */
   closeProducers(segment: number): void {
-    for (const producer of this.producers.values()) producer.closedInSegment ??= segment
+    for (const producer of this.producers.values()) {
+      const closed = producer.closedInSegment
+      if (closed === null || closed >= segment - 1) producer.closedInSegment = segment
+    }
+  }
+
+  /** Windows and acknowledgements were lost: any message may have been handed out. */
+  suspectAll(): void {
+    for (const group of this.groups.values()) {
+      for (const own of group.partitions) own.window = Math.max(own.window, own.partition.next)
+    }
   }
 
   /** Epochs that ended before the oldest live segment have no message left whose id they make. */
@@ -261,6 +270,12 @@ export class State {
     if (topic === undefined) return false
     if (topic.groups.length === 0 || topic.settings.retentionMs > 0) return true
     return topic.groups.some((group) => !group.partitions[partition]!.settled.has(offset))
+  }
+
+  #group(topicNumber: number, number: number, settings: GroupRecord): void {
+    const topic = this.topics.get(topicNumber)
+    if (topic === undefined || this.groups.has(number)) return
+    this.addGroup(new Group(number, topic, settings))
   }
 
   #message(place: { topic: number; partition: number; offset: number }): void {

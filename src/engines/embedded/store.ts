@@ -121,6 +121,10 @@ export class Store implements LogHost {
     return this.#state.needs(topic, partition, offset)
   }
 
+  lostWrites(): void {
+    this.#state.suspectAll()
+  }
+
   snapshot(segment: number): Iterator<Uint8Array, void> {
     if (this.#log === null) this.#state.closeProducers(segment)
     else this.#state.forgetProducers(this.#log.segments[0]!.number)

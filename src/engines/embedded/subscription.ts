@@ -170,8 +170,8 @@ export class EmbeddedSubscription implements Subscription {
   }
 
   ack(delivery: Delivery): void {
-    const cursor = this.cursors[delivery.partition]!
-    cursor.inHand--
+    const cursor = this.#settle(delivery)
+    if (cursor === null) return
     cursor.ack(delivery.offset)
     if (cursor.isDirty) return
     cursor.isDirty = true
@@ -184,9 +184,18 @@ export class EmbeddedSubscription implements Subscription {
   }
 
   deadLetter(delivery: Delivery, death: Death): void {
-    const cursor = this.cursors[delivery.partition]!
+    const cursor = this.#settle(delivery)
+    if (cursor !== null) this.#host.deadLetter(cursor, delivery, death)
+  }
+
+  /** The cursor to tell; null when the delivery came to rest before. */
+  #settle(delivery: Delivery): Cursor | null {
+    const own = delivery as EmbeddedDelivery
+    if (own.isSettled) return null
+    own.isSettled = true
+    const cursor = this.cursors[own.partition]!
     cursor.inHand--
-    this.#host.deadLetter(cursor, delivery, death)
+    return cursor
   }
 
   /** Nothing to keep alive: the process that holds the directory holds all its deliveries. */
@@ -218,16 +227,16 @@ export class EmbeddedSubscription implements Subscription {
     }
   }
 
-  /** After an orderly end only what was handed out and not settled is suspect. */
+  /** After an orderly end only what was handed out and not settled is suspect, now or by a consumer before. */
   #closeWindow(cursor: Cursor): void {
-    const upTo = cursor.inHand > 0 ? cursor.next : 0
-    if (cursor.own.window === upTo) return
-    const { group, partition } = cursor.own
-    const { store } = this.#host
-    if (!store.log.append([u64Record(EngineRecord.window, upTo, group.number, partition.number)], true))
-      return
-    cursor.own.window = upTo
-    cursor.own.suspectBelow = Math.max(cursor.own.suspectBelow, upTo)
+    const { own } = cursor
+    const suspects = own.suspectBelow > own.settled.floor ? own.suspectBelow : 0
+    const upTo = Math.max(suspects, cursor.inHand > 0 ? cursor.next : 0)
+    own.suspectBelow = Math.max(own.suspectBelow, upTo)
+    if (own.window === upTo) return
+    const { group, partition } = own
+    const record = u64Record(EngineRecord.window, upTo, group.number, partition.number)
+    if (this.#host.store.log.append([record], true)) own.window = upTo
   }
 
   get topic(): string {
@@ -275,6 +284,7 @@ export class EmbeddedSubscription implements Subscription {
     while (this.#aheadNext < this.#ahead.length && this.#messages > 0 && this.#bytes > 0) {
       const message = this.#ahead[this.#aheadNext]!
       const cursor = this.cursors[message.partition]!
+      cursor.skipSettled()
       if (cursor.next === message.offset && !cursor.paused) {
         if (!cursor.mayHandOut(this.#host.store, this.options.prefetch)) {
           this.#host.store.whenWritten(() => this.wake())
