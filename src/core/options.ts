@@ -14,6 +14,8 @@ export interface Rule<Value> {
   /** In place of a missing value; undefined: the option is left undefined, or is required. */
   readonly default: unknown
   readonly required: boolean
+  /** The options inside it, where there are some. */
+  readonly inner?: Rules
   /** The value as it will be used. Violations are pushed; what is returned then is never used. */
   read(value: unknown, path: string, violations: string[]): Value
 }
@@ -171,6 +173,7 @@ export function nested<const Table extends Rules>(
     allowed: `${short}an object of ${names}`,
     default: {},
     required: false,
+    inner: table,
     read,
   }
 }
