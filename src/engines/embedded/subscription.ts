@@ -415,7 +415,10 @@ export class EmbeddedSubscription implements Subscription {
       const place = this.#locate(cursor)
       if (oldest === null || isBefore(place, oldest)) oldest = place
     }
-    if (this.#scan === null) for (const cursor of this.cursors) cursor.covered = !cursor.paused
+    // What is in memory now may lie before the scan, and be gone from memory before it is handed out.
+    if (this.#scan === null)
+      for (const cursor of this.cursors)
+        cursor.covered = behind.includes(cursor) || !(cursor.paused || cursor.isBehind)
     else if (oldest !== null && isBefore(oldest, this.#scan)) oldest = this.#scan
     if (oldest === null) return null
     if (oldest.position < log.readableEnd(oldest.segment)) return oldest
