@@ -75,7 +75,8 @@ export class Dispatcher implements AttemptHost {
   private unfinished = 0
   private pumping = false
   private yielding = false
-  private turnStartMs: number
+  /** When handlers first ran in this turn of the event loop; NaN: not yet. */
+  private turnStartMs = Number.NaN
   /** Delivered while nothing new is taken. */
   private readonly parked: Delivery[] = []
   private taking = true
@@ -93,8 +94,9 @@ export class Dispatcher implements AttemptHost {
     this.handler = parts.handler
     this.report = report
     this.broken = parts.broken
-    this.turnStartMs = clock.monotonic()
-    this.credit = new Credit((messages, bytes) => subscription.request(messages, bytes))
+    this.credit = new Credit(settings.prefetch.messages, (messages, bytes) =>
+      subscription.request(messages, bytes),
+    )
     this.holds = new HoldQueue(clock, this.onDue, this.onDueDone)
     this.held = new HeldBudget(
       settings.maxHeld,
@@ -112,8 +114,8 @@ export class Dispatcher implements AttemptHost {
 
   /** Asks for the first messages, in the next turn of the event loop. */
   start(): void {
-    this.credit.start()
     this.credit.release(this.settings.prefetch.messages, this.settings.prefetch.bytes)
+    this.credit.start()
   }
 
   deliver(deliveries: readonly Delivery[]): void {
@@ -122,9 +124,6 @@ export class Dispatcher implements AttemptHost {
     if (!this.taking) {
       for (const delivery of deliveries) this.parked.push(delivery)
       return
-    }
-    if (this.ready.isEmpty && this.places.allFree) {
-      this.turnStartMs = this.clock.monotonic()
     }
     for (const delivery of deliveries) this.accept(delivery)
     this.pump()
@@ -291,9 +290,11 @@ export class Dispatcher implements AttemptHost {
   private begin(place: number): Attempt | null {
     if (!this.mayStart()) return null
     const now = this.clock.monotonic()
-    if (now - this.turnStartMs > maxTurnMs) {
-      this.yielding = true
+    if (Number.isNaN(this.turnStartMs)) {
+      this.turnStartMs = now
       setImmediate(this.onTurn)
+    } else if (now - this.turnStartMs > maxTurnMs) {
+      this.yielding = true
       return null
     }
     const lane = this.ready.shift()
@@ -306,8 +307,9 @@ export class Dispatcher implements AttemptHost {
   }
 
   private readonly onTurn = (): void => {
+    this.turnStartMs = Number.NaN
+    if (!this.yielding) return
     this.yielding = false
-    this.turnStartMs = this.clock.monotonic()
     this.pump()
   }
 
