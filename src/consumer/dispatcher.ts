@@ -36,8 +36,12 @@ export interface DispatcherParts {
   readonly broken: (error: unknown) => void
 }
 
-/** Handlers that are done at once run on in one turn of the event loop for so long; then timers and sockets have theirs. */
+/**
+ * Handlers that are done at once run on in one turn of the event loop until they took so long, or were so many; then timers and sockets
+ * have theirs. Their own time counts, not the turn's: else senders on the same thread would leave them none.
+ */
 const maxTurnMs = 5
+const maxTurnMessages = 2000
 
 /**
  * Runs handlers: messages of a key one after the other, keys side by side, at most `concurrency` at once. Holds a key
@@ -75,8 +79,9 @@ export class Dispatcher implements AttemptHost {
   private unfinished = 0
   private pumping = false
   private yielding = false
-  /** When handlers first ran in this turn of the event loop; NaN: not yet. */
-  private turnStartMs = Number.NaN
+  /** Handlers started in this turn of the event loop, and how long they ran before they returned. */
+  private turnMessages = 0
+  private turnMs = 0
   /** Delivered while nothing new is taken. */
   private readonly parked: Delivery[] = []
   private taking = true
@@ -273,6 +278,7 @@ export class Dispatcher implements AttemptHost {
           }
           this.report.delivered(attempt)
           const result = handler(this.message(attempt, body), attempt)
+          this.turnMs += this.clock.monotonic() - attempt.startedMs
           if (isThenable(result)) await result
         } catch (error) {
           this.threw(attempt, decoded ? error : invalidBody(error))
@@ -289,11 +295,8 @@ export class Dispatcher implements AttemptHost {
 
   private begin(place: number): Attempt | null {
     if (!this.mayStart()) return null
-    const now = this.clock.monotonic()
-    if (Number.isNaN(this.turnStartMs)) {
-      this.turnStartMs = now
-      setImmediate(this.onTurn)
-    } else if (now - this.turnStartMs > maxTurnMs) {
+    if (this.turnMessages === 0) setImmediate(this.onTurn)
+    else if (this.turnMs > maxTurnMs || this.turnMessages >= maxTurnMessages) {
       this.yielding = true
       return null
     }
@@ -301,13 +304,16 @@ export class Dispatcher implements AttemptHost {
     const work = lane?.head
     if (!lane || !work) return null
     lane.running = true
+    this.turnMessages++
+    const now = this.clock.monotonic()
     const attempt = new Attempt(this, lane, work, now, this.settings.handlerTimeoutMs)
     this.places.put(place, attempt)
     return attempt
   }
 
   private readonly onTurn = (): void => {
-    this.turnStartMs = Number.NaN
+    this.turnMessages = 0
+    this.turnMs = 0
     if (!this.yielding) return
     this.yielding = false
     this.pump()
