@@ -104,9 +104,15 @@ class Opening {
     const names = await disk.list(`${directory}/log`)
     const reader = new ChainReader(disk, directory, this.#record.log, this.#host)
     const chain = await reader.read(names)
+    // Spares and reserve of the owner before make room: what follows must fit a full disk.
+    await this.#remove(names.filter((name) => name.endsWith('.tmp')))
     const keptAs = chain.tailCut === null ? '' : await this.#keepTail(chain.segments.at(-1)!, chain.tailCut)
     const start = await this.#begin(chain)
-    await this.#removeLeftovers(names, start.segments)
+    // What the table does not name: absorbed, or given up and brought back by a power cut.
+    const live = new Set(start.segments.map((segment) => segment.path))
+    await this.#remove(
+      names.filter((name) => parseSegmentName(name) !== null && !live.has(`${directory}/log/${name}`)),
+    )
     const log = new Log(
       { settings: this.#settings, owner: this.#owner, writer: this.#writer, space: this.#space, ...start },
       this.#host,
@@ -206,20 +212,13 @@ class Opening {
     return path
   }
 
-  /** Files that the table does not name: spares and unfinished ones of owners before, and what a power cut brought back. */
-  async #removeLeftovers(names: readonly string[], live: readonly Segment[]): Promise<void> {
-    const { directory } = this.#settings
-    const keep = new Set(live.map((segment) => segment.path))
-    let removed = false
+  async #remove(names: readonly string[]): Promise<void> {
+    const directory = `${this.#settings.directory}/log`
     for (const name of names) {
-      const path = `${directory}/log/${name}`
-      const ours = name.endsWith('.tmp') || parseSegmentName(name) !== null
-      if (!ours || keep.has(path)) continue
       this.#owner.mustStillOwn()
-      await this.#writer.remove(path)
-      removed = true
+      await this.#writer.remove(`${directory}/${name}`)
     }
-    if (removed) await this.#writer.syncDirectory(`${directory}/log`)
+    if (names.length > 0) await this.#writer.syncDirectory(directory)
   }
 }
 
