@@ -20,8 +20,8 @@ import type {
   TopicOptions,
 } from '../../core/engine.ts'
 import { HoldfastError, isHoldfastError } from '../../core/errors.ts'
-import { Ledger } from '../../core/ledger.ts'
 import type { Recovered } from '../../log/recovery.ts'
+import { addTopic, groupFor, requireSameTopic } from './catalog.ts'
 import { deadLetterRecord, deadTopicName, readDeadLetters } from './dead-letters.ts'
 import { describeGroup, describeTopic } from './describe.ts'
 import { openStore } from './directory.ts'
@@ -31,15 +31,12 @@ import { releaseSegments } from './reclaim.ts'
 import {
   EngineRecord,
   failureRecord,
-  type GroupRecord,
-  jsonRecord,
   producerRecord,
   SettledAs,
   settledRecord,
-  type TopicRecord,
   u64Record,
 } from './records.ts'
-import { Group, type Topic } from './state.ts'
+import type { Group, Topic } from './state.ts'
 import type { Store, StoreEvents } from './store.ts'
 import { type Cursor, EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
 
@@ -91,7 +88,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
 
   async createTopic(name: string, options: TopicOptions): Promise<void> {
     const known = this.store.state.topicsByName.get(name)
-    if (known === undefined) this.#must(this.#addTopic(name, options))
+    if (known === undefined) this.#must(addTopic(this.store, name, options, this.#options.clock.now()))
     else requireSameTopic(known, options)
     await this.flush()
   }
@@ -100,7 +97,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     const order = options.order ?? 'key'
     this.#requireOrder(order)
     const topic = this.topicFor(topicName)
-    this.#must(topic !== null && this.#groupFor(topic, name, order) !== null)
+    this.#must(topic !== null && groupFor(this.store, topic, name, order, this.#options.clock.now()) !== null)
     await this.flush()
   }
 
@@ -117,59 +114,9 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   }
 
   topicFor(name: string): Topic | null {
-    return this.store.state.topicsByName.get(name) ?? this.#addTopic(name, {})
-  }
-
-  #addTopic(name: string, options: TopicOptions): Topic | null {
-    const { state, log } = this.store
-    const settings: TopicRecord = {
-      name,
-      partitions: options.partitions ?? this.capabilities.defaultPartitions,
-      retentionMs: options.retentionMs ?? 0,
-      maxBytes: options.maxBytes ?? null,
-      createdAtMs: this.#options.clock.now(),
-    }
-    const number = state.nextTopicNumber()
-    if (!log.append([jsonRecord(EngineRecord.topic, settings, number)], false)) return null
-    return state.addTopic(number, settings)
-  }
-
-  #groupFor(topic: Topic, name: string, order: Order): Group | null {
-    const known = topic.groupNamed(name)
-    if (known !== undefined) {
-      if (known.settings.order === order) return known
-      throw new HoldfastError(
-        'group_mismatch',
-        `group ${name} of ${topic.name} has order '${known.settings.order}', not '${order}'`,
-      )
-    }
-    const { state, log } = this.store
-    const settings: GroupRecord = { name, order, generation: 0, createdAtMs: this.#options.clock.now() }
-    const number = state.nextGroupNumber()
-    const group = new Group(number, topic, settings)
-    const records = [jsonRecord(EngineRecord.group, settings, topic.number, number)]
-    for (const own of group.partitions) {
-      if (own.partition.next === 0) continue
-      own.settled = this.#alreadyGone(topic.number, own.partition.number, own.partition.durable)
-      records.push(own.record())
-    }
-    // One batch: a group that is there knows what it can no longer get.
-    if (!log.append(records, false)) return null
-    return state.addGroup(group)
-  }
-
-  /** What is no longer stored cannot be delivered to a new group: everything outside the live segments. */
-  #alreadyGone(topic: number, partition: number, end: number): Ledger {
-    const gone = new Ledger()
-    let from = 0
-    for (const segment of this.store.log.segments) {
-      const index = segment.index.of(topic, partition)
-      if (index === undefined) continue
-      if (index.first > from) gone.addRange(from, index.first)
-      from = Math.max(from, index.last + 1)
-    }
-    if (from < end) gone.addRange(from, end)
-    return gone
+    return (
+      this.store.state.topicsByName.get(name) ?? addTopic(this.store, name, {}, this.#options.clock.now())
+    )
   }
 
   // --- producing ---
@@ -231,7 +178,10 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     this.#requireOpen()
     this.#requireOrder(options.order)
     const topic = this.topicFor(options.topic)
-    const group = topic === null ? null : this.#groupFor(topic, options.group, options.order)
+    const group =
+      topic === null
+        ? null
+        : groupFor(this.store, topic, options.group, options.order, this.#options.clock.now())
     if (topic === null || group === null) throw this.#noRoom()
     if (this.#subscriptionOf(group) !== undefined) {
       throw new HoldfastError(
@@ -286,7 +236,9 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       if (own.settled.has(offset)) return true
       const { log, state } = this.store
       const name = deadTopicName(delivery.topic, own.group.settings.name)
-      const deadTopic = state.topicsByName.get(name) ?? this.#addTopic(name, { partitions: 1 })
+      const deadTopic =
+        state.topicsByName.get(name) ??
+        addTopic(this.store, name, { partitions: 1 }, this.#options.clock.now())
       if (deadTopic === null) return false
       const partition = deadTopic.partitions[0]!
       const letter = deadLetterRecord(deadTopic, partition.next, own.group.settings.name, delivery, death)
@@ -527,17 +479,4 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       `the embedded engine does not have order '${order}' yet; use 'key'`,
     )
   }
-}
-
-function requireSameTopic(topic: Topic, options: TopicOptions): void {
-  const { partitions, retentionMs, maxBytes } = topic.settings
-  const same =
-    (options.partitions ?? partitions) === partitions &&
-    (options.retentionMs ?? retentionMs) === retentionMs &&
-    (options.maxBytes ?? maxBytes) === maxBytes
-  if (same) return
-  throw new HoldfastError(
-    'topic_mismatch',
-    `topic ${topic.name} has ${partitions} partitions, retentionMs ${retentionMs}, maxBytes ${maxBytes ?? 'unlimited'}`,
-  )
 }
