@@ -47,6 +47,17 @@ function names(disk: SimulatedDisk): string[] {
   return inLog.map((path) => path.slice(logDirectory.length + 1)).sort()
 }
 
+/** The same disk, on which another owner's file lies where OWNER was, as long as `isFenced`. */
+function fencedWhile(disk: SimulatedDisk, isFenced: () => boolean): SimulatedDisk {
+  return new Proxy(disk, {
+    get(target, name) {
+      if (name === 'identity') return (path: string) => (isFenced() ? 'another' : target.identity(path))
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
 describe('opening', () => {
   it('makes a log once', async () => {
     const disk = simulatedDisk()
@@ -445,15 +456,11 @@ describe('one owner', () => {
   it('looks again before a new segment gets its name', async () => {
     const disk = simulatedDisk()
     // Another takes over while the next segment is being made.
-    const isFenced = () => names(disk).some((name) => name.startsWith('next-'))
-    const watched = new Proxy(disk, {
-      get(target, name) {
-        if (name === 'identity') return (path: string) => (isFenced() ? 'another' : target.identity(path))
-        const value: unknown = Reflect.get(target, name)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
+    let isOpen = false
+    const isFenced = () => isOpen && names(disk).some((name) => name.startsWith('next-'))
+    const watched = fencedWhile(disk, isFenced)
     const { log } = await openTestLog(watched)
+    isOpen = true
     const segments = names(disk)
     for (let i = 0; log.error === null && i < 100; i++) {
       log.append([valueRecord(0, Buffer.alloc(200))], false)
@@ -463,6 +470,17 @@ describe('one owner', () => {
     assert.deepEqual(
       names(disk).filter((name) => name.endsWith('.seg')),
       segments,
+    )
+  })
+
+  it('looks again before its first segment gets its name', async () => {
+    const disk = simulatedDisk()
+    const isFenced = () => names(disk).some((name) => name.startsWith('next-'))
+    const watched = fencedWhile(disk, isFenced)
+    await assert.rejects(openTestLog(watched), { code: 'fenced' })
+    assert.deepEqual(
+      names(disk).filter((name) => name.endsWith('.seg')),
+      [],
     )
   })
 
