@@ -25,6 +25,9 @@ export function simulatedDisk(seed = 1, capacityBytes = 2 ** 40): SimulatedDisk 
   return new SimulatedDisk({ random: new SeededRandom(seed), sectorBytes: 512, capacityBytes })
 }
 
+/** An engine whose disk lost power is never closed: it must not keep the test's process alive. */
+const clock: Clock = { ...systemClock, keepAlive: () => ({ cancel: () => undefined }) }
+
 let seed = 1
 
 export function openEngine(
@@ -34,7 +37,7 @@ export function openEngine(
   return openEmbedded({
     directory,
     disk,
-    clock: systemClock,
+    clock,
     random: new SeededRandom(seed++),
     logger: silent,
     segmentBytes: 16 * 1024,
