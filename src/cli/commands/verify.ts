@@ -13,15 +13,13 @@ export function addVerify(program: Command, attach: Attach): void {
       .argument('<dir>', 'the directory of a store that no process has open')
       .description('read every record of a directory and report what is damaged; changes nothing'),
     async ({ output }, _options, [directory = '']) => {
-      const [{ isDamaged, verifyDirectory }, { nodeDisk }, { engineRecordTypes }] = await Promise.all([
+      const [{ isDamaged, verifyDirectory }, { nodeDisk }] = await Promise.all([
         import('../../log/verify.ts'),
         import('../../disk/node.ts'),
-        import('../../engines/embedded/records.ts'),
       ])
       const report = await verifyDirectory({
         directory: resolve(directory),
         disk: nodeDisk,
-        recordTypes: engineRecordTypes,
       })
       const ok = !isDamaged(report)
       output.result({ ok, ...report }, (paint) => verifyPage(report, paint))
