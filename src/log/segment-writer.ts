@@ -78,7 +78,7 @@ export class SegmentWriter {
     const { current } = this
     const footer = recordHeaderBytes + current.index.encodedBytes + footerRoomBytes
     // What a segment begins with must not fill it: each would then hold one frame only.
-    const capacity = this.#space.isFull ? 0 : this.#headEnd * 2
+    const capacity = this.#space.turnsToReserve ? 0 : this.#headEnd * 2
     return current.endPosition + bytes + footer <= Math.max(capacity, this.#space.capacityOf(current))
   }
 

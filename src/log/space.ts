@@ -44,9 +44,9 @@ export class Space {
     this.#marginBytes = Math.min(1024 * 1024, Math.max(64 * 1024, settings.segmentBytes >>> 2))
   }
 
-  /** Whether sends are refused for lack of space. */
-  get isFull(): boolean {
-    return this.#full
+  /** On a full disk a growing segment stops where it is: the reserve goes on without new blocks. */
+  get turnsToReserve(): boolean {
+    return this.#full && this.#reserve !== null
   }
 
   get wantsReserve(): boolean {
@@ -68,15 +68,14 @@ export class Space {
   /** Up to where a segment is written before it is sealed, bytes. */
   capacityOf(segment: Segment): number {
     const { segmentBytes } = this.#settings
-    // On a full disk a growing segment stops where it is: the reserve goes on without new blocks.
-    if (this.#full && this.#reserve !== null) return Math.min(segmentBytes, segment.allocatedBytes)
+    if (this.turnsToReserve) return Math.min(segmentBytes, segment.allocatedBytes)
     return Math.max(segmentBytes, segment === this.#reserved ? segment.allocatedBytes : 0)
   }
 
   /** A file for the next segment: the reserve when the disk is full, a used one, or a new one. */
   async take(): Promise<{ file: WritableFile; from: string; allocatedBytes: number; isReserve: boolean }> {
     const { writer } = this.#settings
-    const isReserve = this.#full && this.#reserve !== null
+    const isReserve = this.turnsToReserve
     const spare = isReserve ? this.#reserve : this.#spares.pop()
     if (spare != null) {
       if (isReserve) this.#reserve = null

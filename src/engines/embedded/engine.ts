@@ -67,6 +67,8 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   #notices: string[] = []
   /** While the log is being opened anew. */
   #reopening: Promise<Store> | null = null
+  /** Ends the wait before the next attempt. */
+  #stopWaiting: () => void = () => undefined
   #closing: Promise<void> | null = null
 
   private constructor(options: EmbeddedOptions) {
@@ -87,18 +89,26 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   // --- topics and groups ---
 
   async createTopic(name: string, options: TopicOptions): Promise<void> {
-    const known = this.store.state.topicsByName.get(name)
-    if (known === undefined) this.#must(addTopic(this.store, name, options, this.#options.clock.now()))
-    else requireSameTopic(known, options)
-    await this.flush()
+    const known = (): Topic | undefined => this.store.state.topicsByName.get(name)
+    const { clock } = this.#options
+    // Again, where the log failed on the way and was opened anew without it.
+    do {
+      const topic = known()
+      if (topic === undefined) this.#must(addTopic(this.store, name, options, clock.now()))
+      else requireSameTopic(topic, options)
+      await this.flush()
+    } while (known() === undefined)
   }
 
   async createGroup(topicName: string, name: string, options: GroupOptions): Promise<void> {
     const order = options.order ?? 'key'
     this.#requireOrder(order)
-    const topic = this.topicFor(topicName)
-    this.#must(topic !== null && groupFor(this.store, topic, name, order, this.#options.clock.now()) !== null)
-    await this.flush()
+    const { clock } = this.#options
+    do {
+      const topic = this.topicFor(topicName)
+      this.#must(topic !== null && groupFor(this.store, topic, name, order, clock.now()) !== null)
+      await this.flush()
+    } while (this.store.state.topicsByName.get(topicName)?.groupNamed(name) === undefined)
   }
 
   async topics(): Promise<TopicInfo[]> {
@@ -157,8 +167,10 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   }
 
   async outcomes(producer: EmbeddedProducer): Promise<void> {
+    // Of a failed log every message has its outcome: nobody knows, or refused.
     const isPending = () =>
-      producer.hasWaiting || this.store.pendingMessages.some((entry) => entry.epoch === producer.epochText)
+      !this.store.isFailed &&
+      (producer.hasWaiting || this.store.pendingMessages.some((entry) => entry.epoch === producer.epochText))
     while (isPending()) await this.flush()
   }
 
@@ -219,13 +231,17 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     const { failures, delayMs, firstFailureMs, fingerprint } = failure
     const dueAtMs = this.#options.clock.now() + Math.ceil(delayMs)
     const remembered = { failures, fingerprint, dueAtMs, firstFailureMs, delayMs: Math.ceil(delayMs) }
-    this.#perform(() => {
+    const remember = (): boolean => {
       const { own } = cursor
+      if (own.settled.has(delivery.offset)) return true
+      const { log, settlements } = this.store
       const record = failureRecord(own.group.number, own.partition.number, delivery.offset, remembered)
-      if (!this.store.log.append([record], true)) return false
+      if (!log.append([record], true)) return false
       own.failures.set(delivery.offset, remembered)
+      settlements.push({ ticket: log.ticket, redo: () => this.#perform(remember), cursor: null })
       return true
-    })
+    }
+    this.#perform(remember)
   }
 
   deadLetter(cursor: Cursor, delivery: Delivery, death: Death): void {
@@ -300,6 +316,9 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   async #close(): Promise<void> {
     for (const subscription of [...this.#subscriptions]) await subscription.close().catch(() => undefined)
     for (const producer of [...this.#producers]) await producer.close().catch(() => undefined)
+    // What an attempt to open the directory again holds is let go, too.
+    this.#stopWaiting()
+    await this.#reopening?.catch(() => undefined)
     await this.store.log.close()
   }
 
@@ -361,7 +380,14 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     await dead.log.close()
     for (let attempt = 0; ; attempt++) {
       const waitMs = reopenAfterMs[Math.min(attempt, reopenAfterMs.length - 1)]!
-      await new Promise<void>((resolve) => clock.after(waitMs, resolve))
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(waitMs, resolve)
+        this.#stopWaiting = () => {
+          timer.cancel()
+          resolve()
+        }
+        if (this.#closing !== null) this.#stopWaiting()
+      })
       if (this.#closing !== null)
         throw new HoldfastError('closed', `${directory} was closed while its log was being repaired`)
       try {
@@ -392,11 +418,12 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     this.#failure = null
     this.#reopening = null
     for (const subscription of this.#subscriptions) {
-      const group = store.state.topicsByName.get(subscription.topic)?.groupNamed(subscription.options.group)
-      if (group === undefined) {
-        subscription.failed(
-          new HoldfastError('corrupt', `group ${subscription.options.group} is gone from the log`),
-        )
+      // It is gone where it was only just made when the log failed.
+      const topic = this.topicFor(subscription.topic)
+      const { group: name, order } = subscription.options
+      const group = topic === null ? null : groupFor(store, topic, name, order, this.#options.clock.now())
+      if (group === null) {
+        subscription.failed(this.#noRoom())
         continue
       }
       subscription.rebind(group.partitions)

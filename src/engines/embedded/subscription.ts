@@ -131,6 +131,8 @@ export class EmbeddedSubscription implements Subscription {
   #ahead: StoredMessage[] = []
   #aheadNext = 0
   #scan: { segment: Segment; position: number } | null = null
+  /** A scan from where the next message lies began, and has found nothing yet. */
+  #looksAgain = false
   #turn = 0
 
   constructor(
@@ -220,6 +222,9 @@ export class EmbeddedSubscription implements Subscription {
     if (this.#closed) return
     this.#closed = true
     try {
+      // A failed log may stay so: whoever closes learns now that what was settled may not be durable.
+      const failure = this.#host.store.log.error
+      if (failure !== null) throw failure
       for (const cursor of this.cursors) this.#closeWindow(cursor)
       await this.#host.flush()
     } finally {
@@ -384,9 +389,12 @@ export class EmbeddedSubscription implements Subscription {
         if (type !== RecordType.message || frame.bytes.readUInt32LE(at + 8) !== topic.number) return
         const record = new MessageRecord(frame.bytes, at)
         const partition = record.partition
-        if (record.offset !== next[partition]) return
         const cursor = this.cursors[partition]!
+        // What it waits for was in memory when the scan passed, and may be gone from there before it is handed out.
+        if (record.offset > next[partition]!) cursor.covered = false
+        if (record.offset !== next[partition]) return
         const epoch = state.producers.get(record.producer)?.epochText ?? ''
+        this.#looksAgain = false
         this.#ahead.push(StoredMessage.read(record, topic.name, epoch))
         const following = record.offset + 1
         next[partition] =
@@ -424,7 +432,11 @@ export class EmbeddedSubscription implements Subscription {
     if (oldest.position < log.readableEnd(oldest.segment)) return oldest
     const following = log.segments[log.segments.indexOf(oldest.segment) + 1]
     if (following !== undefined) return { segment: following, position: this.#firstPosition(following) }
-    throw this.#missing(behind[0]!)
+    // The scan passed it in the same way and met no other of its partition: look where it lies, once.
+    if (this.#looksAgain) throw this.#missing(behind[0]!)
+    this.#looksAgain = true
+    for (const cursor of behind) cursor.covered = false
+    return this.#readPosition()
   }
 
   #firstPosition(segment: Segment): number {
