@@ -19,6 +19,8 @@ export interface OwnerRecord {
   readonly boot: string
   /** The machine was started anew before this owner, or before others that died while they opened the log. */
   readonly rebooted: boolean
+  /** The highest segment number there was, durably, when this owner came: less can only mean that files were taken away. */
+  readonly newest: number
 }
 
 export const ownerPath = (directory: string): string => `${directory}/OWNER`
@@ -65,7 +67,8 @@ function parseOwner(text: string): OwnerRecord | null {
       Number.isSafeInteger(value.fence) &&
       Number.isSafeInteger(value.pid) &&
       typeof value.boot === 'string' &&
-      typeof value.rebooted === 'boolean'
+      typeof value.rebooted === 'boolean' &&
+      Number.isSafeInteger(value.newest)
     return valid ? (value as OwnerRecord) : null
   } catch {
     return null

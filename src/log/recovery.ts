@@ -6,6 +6,7 @@
  * What was written but not synced may be in the page cache only, even after it was read back (Rebello et al., USENIX ATC 2020): that
  * is why the tail is copied instead of continued.
  */
+import { HoldfastError } from '../core/errors.ts'
 import type { DirectoryLock, Writer } from '../disk/port.ts'
 import { FrameAssembler } from './assembler.ts'
 import { type Chain, ChainReader, type TailCut } from './chain.ts'
@@ -14,7 +15,7 @@ import type { LogHost, LogSettings } from './host.ts'
 import { Log } from './log.ts'
 import { bootId, Owner, type OwnerRecord, readOwner } from './owner.ts'
 import { placeOf } from './record.ts'
-import { encodeTable, parseSegmentName, Segment, segmentName } from './segment.ts'
+import { encodeTable, newestNumber, parseSegmentName, Segment, segmentName } from './segment.ts'
 import { partitionKey, SegmentIndex } from './segment-index.ts'
 import { Space } from './space.ts'
 
@@ -46,6 +47,10 @@ export async function openLog(
   try {
     const last = await readOwner(disk, directory)
     await disk.createDirectory(`${directory}/log`)
+    // Names seen here are durable before OWNER speaks of them.
+    await writer.syncDirectory(`${directory}/log`)
+    const newest = newestNumber(await disk.list(`${directory}/log`))
+    requireNewest(directory, newest, last)
     const boot = bootId()
     const record: OwnerRecord = {
       holdfast: 1,
@@ -54,6 +59,7 @@ export async function openLog(
       pid: process.pid,
       boot,
       rebooted: last !== null && (await wasRebooted(settings, last, boot)),
+      newest,
     }
     owner = await Owner.take(disk, writer, lock, directory, record)
     const space = new Space({ ...settings, writer, directory: `${directory}/log`, fence: record.fence })
@@ -65,6 +71,16 @@ export async function openLog(
     else await owner.release()
     throw error
   }
+}
+
+/** The segment an owner before saw, or a later one, must be there: the newest is never given up. */
+function requireNewest(directory: string, newest: number, last: OwnerRecord | null): void {
+  if (last === null || newest >= last.newest) return
+  const found = newest === 0 ? 'none is there' : `${newest} is the last one there`
+  throw new HoldfastError(
+    'corrupt',
+    `${directory}/log lacks segments: there was a segment ${last.newest}, now ${found}`,
+  )
 }
 
 /** Whether what was only written may be gone. An owner that died while it opened the log hands the question on. */

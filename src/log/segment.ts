@@ -47,6 +47,11 @@ export function parseSegmentName(name: string): { number: number; fence: number 
   return match === null ? null : { number: Number(match[1]), fence: Number.parseInt(match[2]!, 16) }
 }
 
+/** The highest number among the names of segments; 0: there is none. */
+export function newestNumber(names: readonly string[]): number {
+  return names.reduce((newest, name) => Math.max(newest, parseSegmentName(name)?.number ?? 0), 0)
+}
+
 /** A line of the table of live segments. */
 export interface SegmentEntry {
   readonly number: number

@@ -5,8 +5,8 @@
 import { HoldfastError, isHoldfastError } from '../core/errors.ts'
 import type { Disk } from '../disk/port.ts'
 import { explained, isStore, lockDirectory } from './directory.ts'
-import { readOwner } from './owner.ts'
-import { parseSegmentName, type SegmentEntry, segmentName } from './segment.ts'
+import { type OwnerRecord, readOwner } from './owner.ts'
+import { newestNumber, parseSegmentName, type SegmentEntry, segmentName } from './segment.ts'
 import { SegmentCheck } from './segment-check.ts'
 
 export type VerifyProblemCode =
@@ -90,20 +90,29 @@ class Verification {
   }
 
   async run(): Promise<VerifyReport> {
-    const logId = await this.#logId()
+    const owner = await this.#owner()
     const names = await this.#disk.list(`${this.#directory}/log`)
+    const newestSeen = owner?.newest ?? 0
+    if (newestNumber(names) < newestSeen) {
+      this.#problem(
+        'missing',
+        'log',
+        0,
+        `there was a segment ${newestSeen}: it and what came after it are missing`,
+      )
+    }
     const found = names.flatMap((name) => parseSegmentName(name) ?? [])
     found.sort((a, b) => a.number - b.number || a.fence - b.fence)
     const newest = found.at(-1)
-    if (newest !== undefined) await this.#checkChain(names, newest, logId)
+    if (newest !== undefined) await this.#checkChain(names, newest, owner?.log ?? null)
     else this.#problem('missing', 'log', 0, 'there is no segment at all')
     await this.#checkTails()
     return { ...this.#counts, problems: this.#problems }
   }
 
-  async #logId(): Promise<string | null> {
+  async #owner(): Promise<OwnerRecord | null> {
     try {
-      return (await readOwner(this.#disk, this.#directory))?.log ?? null
+      return await readOwner(this.#disk, this.#directory)
     } catch (error) {
       if (!isHoldfastError(error)) throw error
       this.#problem('corrupt', 'OWNER', 0, error.message)

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { isHoldfastError } from '../../src/core/errors.ts'
 import type { SimulatedDisk } from '../../src/disk/simulated.ts'
 import { lockDirectory } from '../../src/log/directory.ts'
 import { buildRecord, encodeSegmentHeader, segmentHeaderBytes } from '../../src/log/format.ts'
 import { segmentName } from '../../src/log/segment.ts'
+import { verifyDirectory } from '../../src/log/verify.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import {
   cloneDisk,
@@ -91,6 +93,28 @@ describe('opening', () => {
       await opened.log.close()
     }
     assert.equal(names(disk).length, live)
+  })
+
+  it('refuses where the newest segment, or all of them, were taken away, and so says verify', async () => {
+    const { disk, log } = await made(3)
+    await log.close()
+    // The owner that comes now notes what it saw.
+    await (await openTestLog(disk, { segmentBytes: 4096 })).log.close()
+    const segments = names(disk)
+      .filter((name) => name.endsWith('.seg'))
+      .sort()
+    for (const gone of [segments.slice(-2), segments]) {
+      const copy = cloneDisk(disk)
+      for (const name of gone) copy.remove(`${directory}/log/${name}`)
+      await assert.rejects(openTestLog(copy), (error) => {
+        assert.ok(isHoldfastError(error))
+        assert.equal(error.code, 'corrupt')
+        assert.match(error.message, /lacks segments/)
+        return true
+      })
+      const { problems } = await verifyDirectory({ directory, disk: copy })
+      assert.ok(problems.some(({ code, segment }) => code === 'missing' && segment === 'log'))
+    }
   })
 
   it('gives the same from the same files', async () => {
