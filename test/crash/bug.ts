@@ -1,4 +1,3 @@
-import type { Random } from '../../src/core/random.ts'
 import type { Disk } from '../../src/disk/port.ts'
 import type { Plan } from './plan.ts'
 
@@ -11,6 +10,5 @@ export interface Bug {
   readonly wrap?: (disk: Disk) => Disk
   /** Spoils the product in this process, for good. */
   readonly install?: () => void
-  readonly random?: Random
   readonly ackSyncMs?: number
 }

@@ -2,7 +2,6 @@
 
 import { syncBuiltinESMExports } from 'node:module'
 import zlib from 'node:zlib'
-import type { Random } from '../../src/core/random.ts'
 import { EngineRecord } from '../../src/engines/embedded/records.ts'
 import { State } from '../../src/engines/embedded/state.ts'
 import { Store } from '../../src/engines/embedded/store.ts'
@@ -22,9 +21,6 @@ import {
 const kibi = 1024
 const small = { segmentBytes: 4 * kibi, largeShare: 0, latencyMs: 0 }
 
-/** What marks the uses of a file is random; here it never changes. */
-const sameEpoch: Random = { uint32: () => 42, bytes: (length) => new Uint8Array(length).fill(7) }
-
 export const bugs: readonly Bug[] = [
   { name: 'a sync that is not done', wrap: (disk) => withoutSync(disk, () => true) },
   { name: 'confirmed before it is written', wrap: answeringEarly },
@@ -39,7 +35,6 @@ export const bugs: readonly Bug[] = [
     name: 'the tail copied without a sync',
     wrap: (disk) => withoutSync(disk, (path, isNamed) => path.includes('/next-') && !isNamed),
   },
-  { name: 'always the same epoch', plan: { ...small, reserveBytes: 0 }, random: sameEpoch },
   { name: 'a checksum of the header only', install: checksumOfHeader },
   { name: 'an acknowledgement lost at rotation', plan: small, install: loseAcksAtRotation },
   {

@@ -114,9 +114,9 @@ export class Life {
     if (ending === 'opening') observed.dieAfter(below(random, 70))
     const engine = await this.#open(observed)
     const workload = await this.#start(engine)
-    const operations = this.#world.operations + 40 + below(random, 200)
+    const operations = this.#world.operations + 40 + below(random, 150)
     let isArmed = false
-    while (this.#world.operations < operations || (isArmed && this.#world.operations < operations + 150)) {
+    while (this.#world.operations < operations || (isArmed && this.#world.operations < operations + 100)) {
       // It may have died since the last look: each `await` lets it run.
       if (this.#world.isDead) throw new Died()
       await workload.step()
@@ -201,7 +201,7 @@ export class Life {
       directory,
       disk: observed,
       clock: this.#clock,
-      random: this.#options.bug?.random ?? new SeededRandom(this.#random.uint32()),
+      random: new SeededRandom(this.#random.uint32()),
       logger: silent,
       segmentBytes,
       reserveBytes,
@@ -294,9 +294,9 @@ export class Life {
   async #breathe(): Promise<void> {
     const random = this.#random
     if (chance(random, 0.5)) await this.#live()
-    const kind = below(random, 40)
+    const kind = below(random, 28)
     if (kind === 0) await this.#pass(20 + below(random, 150))
-    else if (kind < 12) await this.#pass(below(random, 6))
+    else if (kind < 9) await this.#pass(below(random, 6))
     else if (this.#world.isDead) throw new Died()
   }
 

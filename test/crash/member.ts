@@ -18,7 +18,6 @@ export class Member implements DeliverySink {
   #subscription: Subscription | null = null
   #paused = new Set<number>()
   isClosing = false
-  mayFail = false
 
   constructor(group: GroupModel, random: Random) {
     this.group = group
@@ -63,8 +62,8 @@ export class Member implements DeliverySink {
   failed(error: HoldfastError): void {
     this.#world.hear(this.#boot, () => {
       this.#subscription = null
-      if (!this.mayFail)
-        throw new Violation('answers', `the subscription of ${this.group.name} failed: ${error.message}`)
+      const invariant = error.code === 'corrupt' ? 'confirmed-present' : 'stays-up'
+      throw new Violation(invariant, `the subscription of ${this.group.name} failed: ${error.message}`)
     })
   }
 

@@ -25,27 +25,27 @@ export interface Plan {
 const kibi = 1024
 
 export function drawPlan(random: Random): Plan {
-  const isBig = chance(random, 0.05)
-  const isTight = !isBig && chance(random, 0.1)
+  const isBig = chance(random, 0.07)
+  const isTight = !isBig && chance(random, 0.17)
   return {
-    segmentBytes: isBig ? 512 * kibi : (4 << below(random, chance(random, 0.5) ? 2 : 5)) * kibi,
+    segmentBytes: isBig ? 512 * kibi : (4 << below(random, chance(random, 0.65) ? 2 : 5)) * kibi,
     bufferBytes: (chance(random, 0.5) ? 320 : 512) * kibi,
     reserveBytes: isTight ? 288 * kibi : chance(random, 0.3) ? 32 * kibi : 0,
     capacityBytes: isTight ? 700 * kibi : 2 ** 40,
     sectorBytes: chance(random, 0.5) ? 512 : 4096,
     latencyMs: chance(random, 0.2) ? 1 + below(random, 4) : 0,
-    cycles: 5 + below(random, 16),
+    cycles: isBig ? 12 + below(random, 9) : 5 + below(random, 16),
     topics: Array.from({ length: 1 + below(random, 3) }, (_, i) => ({
       name: ['clicks', 'orders', 'a.b_c'][i],
       partitions: 1 + below(random, 4),
     })),
     keys: 1 + below(random, 12),
     producers: 1 + below(random, 3),
-    largeShare: isBig ? 0.06 : chance(random, 0.3) ? 0.006 : 0,
+    largeShare: isBig ? 0.05 : chance(random, 0.3) ? 0.006 : 0,
     callersIds: chance(random, 0.5) ? 0.3 : 0,
     slowShare: chance(random, 0.4) ? 0.1 : 1,
-    deadShare: isBig || chance(random, 0.4) ? 0.08 : 0.005,
-    faultShare: chance(random, 0.2) ? 0.6 : 0,
+    deadShare: isBig ? 0.25 : chance(random, 0.4) ? 0.12 : 0.005,
+    faultShare: chance(random, 0.35) ? 0.6 : 0,
   }
 }
 

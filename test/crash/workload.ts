@@ -115,7 +115,7 @@ export class Workload {
 
   #send(): void {
     const random = this.#random
-    if (this.#backlog() > 250 && chance(random, 0.9)) return
+    if (this.#backlog() > 140 && chance(random, 0.9)) return
     const sender = this.#senders[below(random, this.#senders.length)]
     if (sender === undefined) return
     const isFlood = chance(random, 0.006)
@@ -158,7 +158,7 @@ export class Workload {
     const member = this.#member()
     if (member === undefined) return
     const isSlow = member.group.name === 'audit' && !chance(this.#random, this.#plan.slowShare)
-    if (isSlow && this.#backlog() < 200) return
+    if (isSlow && this.#backlog() < 110) return
     if (member.inHand.length < 3) member.request(8, 50_000)
     member.ack(1 + below(this.#random, 12))
   }
