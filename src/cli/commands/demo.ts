@@ -33,7 +33,7 @@ export function addDemo(program: Command, attach: Attach): void {
       .description(
         'bill clicks while the process that does it is killed again and again, then draw the balance',
       )
-      .option('--messages <n>', 'clicks to send and bill', wholeNumber(1, 20_000_000), 200_000)
+      .option('--messages <n>', 'clicks to send and bill', wholeNumber(1, 20_000_000), 100_000)
       .option('--kills <k>', 'how often the process is killed (SIGKILL)', wholeNumber(0, 1000), 5)
       .option('--seed <s>', 'the same clicks and kill moments again', wholeNumber(0, 2 ** 31 - 1))
       .option('--unsafe', 'the same story with the usual mistakes, and what they cost')
