@@ -124,7 +124,12 @@ export class Holdfast {
    * @throws HoldfastError when acknowledgements, or the end of the store, could not be made durable.
    */
   close(options: CloseOptions = {}): Promise<CloseReport> {
-    this.#closing ??= this.#close(closeOptions.parse(options, 'close').timeoutMs)
+    if (this.#closing === null) {
+      const { timeoutMs } = closeOptions.parse(options, 'close')
+      // The deadline's timers do not keep the process alive, and with a failed store nothing else does.
+      const alive = this.#parts.clock.keepAlive()
+      this.#closing = this.#close(timeoutMs).finally(() => alive.cancel())
+    }
     return this.#closing
   }
 
@@ -151,19 +156,27 @@ export class Holdfast {
     const deadline = clock.monotonic() + timeoutMs
     const left = (): number => Math.max(deadline - clock.monotonic(), 0)
     // Handlers may send until they are done, so consumers are first.
-    const drained = await Promise.allSettled(
-      [...this.#consumers].map((consumer) => consumer.close({ timeoutMs: left() })),
+    const reports: CloseReport[] = []
+    const failures: unknown[] = []
+    const drained = Promise.all(
+      [...this.#consumers].map((consumer) =>
+        consumer.close({ timeoutMs: left() }).then(
+          (report) => reports.push(report),
+          (error: unknown) => failures.push(error),
+        ),
+      ),
     )
+    // A log that fails meanwhile is waited for no longer: closing the engine ends that.
+    await within(clock, left() + minEngineCloseMs, drained)
     const sent = await Promise.all(
       [...this.#producers].map((producer) => producer.close({ timeoutMs: left() })),
     )
     const ended = this.#engine.close()
     const inTime = await within(clock, Math.max(left(), minEngineCloseMs), ended)
-    const failed = drained.find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    if (inTime) await within(clock, minEngineCloseMs, drained)
+    if (failures.length > 0) throw failures[0]
     if (inTime) await ended
     else ended.catch((err: unknown) => this.#parts.logger.error({ err }, 'the store could not be closed'))
-    const reports = drained.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
     return {
       handled: reports.reduce((sum, { handled }) => sum + handled, handledBefore),
       unfinished: reports.reduce((sum, { unfinished }) => sum + unfinished, 0),
