@@ -55,7 +55,7 @@ async function main(order: Order): Promise<void> {
     partitions.map(({ floor, end }) => [floor, end]),
   )
   progress.watch()
-  await consume(holdfast, order)
+  if (order.concurrency > 0) await consume(holdfast, order)
   const barriers = order.barrierMs > 0 ? askForDurability(holdfast, order.barrierMs) : null
   const lanes: Promise<void>[] = []
   for (let index = 0; index < order.producers; index++) {
@@ -66,8 +66,13 @@ async function main(order: Order): Promise<void> {
   else await barriers
   report('health', holdfast.health().state)
   if (order.untilHandled) await listDeadLetters(holdfast)
-  const { handled: count, unfinished, unconfirmed } = await holdfast.close()
-  report('closed', count, unfinished, unconfirmed)
+  await holdfast.close({ timeoutMs: 1000 }).then(
+    ({ handled: count, unfinished, unconfirmed }) => report('closed', count, unfinished, unconfirmed),
+    (error: unknown) => {
+      if (!isHoldfastError(error)) throw error
+      report('close failed', error.code)
+    },
+  )
 }
 
 /** Keeps `inFlight` messages on their way until a send is refused for good. */
@@ -92,6 +97,7 @@ async function produce(producer: Producer, index: number, order: Order): Promise
         if (!isHoldfastError(error)) throw error
         refused++
         report('rejected', tag, error.code, error.outcome)
+        await sleep(5)
       }
     }
   }

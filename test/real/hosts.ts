@@ -11,6 +11,8 @@ export const minUnconfirmed = 100
 export interface Cycle {
   /** Waits for its first confirmation, so long again, and then for a moment in which much is under way. */
   underLoad(ms: number): Promise<void>
+  /** False when it ended before. */
+  until(condition: () => boolean): Promise<boolean>
   /** Ends it; whether that hit it under load. */
   kill(): Promise<boolean>
   readonly ended: Promise<Ending>
@@ -59,6 +61,7 @@ export class Hosts {
     }
     return {
       ended: child.ended,
+      until: (condition) => child.until(condition),
       async underLoad(ms) {
         const first = await child.until(() => confirmed)
         await sleep(ms)

@@ -1,7 +1,5 @@
 /** The power of a real file system is cut under load, again and again, on one directory. */
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +7,7 @@ import { nodeDisk } from '../../src/disk/node.ts'
 import { verifyDirectory } from '../../src/log/verify.ts'
 import { journal, LoopFileSystem, withLoopDevices } from '../support/loop-device.ts'
 import { type Cycle, Hosts } from './hosts.ts'
+import { reboot } from './reboot.ts'
 import { median, randomOf, runSeed } from './seed.ts'
 
 const cuts = Number(process.env.HOLDFAST_POWER_CYCLES ?? 50)
@@ -19,13 +18,6 @@ const cleanups: (() => void | Promise<void>)[] = []
 after(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup()
 })
-
-/** A power cut is followed by another boot. */
-function reboot(directory: string): void {
-  const path = join(directory, 'OWNER')
-  const owner = JSON.parse(readFileSync(path, 'utf8')) as object
-  writeFileSync(path, `${JSON.stringify({ ...owner, boot: randomUUID() })}\n`)
-}
 
 async function problems(directory: string): Promise<{ tailsCut: number; others: string[] }> {
   const report = await verifyDirectory({ directory, disk: nodeDisk })
@@ -54,7 +46,7 @@ test(`${cuts} power cuts lose, double and invent nothing`, withLoopDevices(cuts 
   const cutOnce = async (cut: number): Promise<void> => {
     const cycle: Cycle = await hosts.begin({ producers: 3, inFlight: 60, barrierMs: 15 })
     await cycle.underLoad(random() * 60)
-    await disk.cutPower(cut % 2 === 0 ? journal.cut : journal.flushed)
+    await disk.cutPower(cut % 2 === 0 ? journal.cut : journal.flushed, () => witness.powerFails())
     await sleep(random() * 20)
     await cycle.kill()
     disk.unmount()

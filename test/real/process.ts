@@ -26,11 +26,10 @@ export class ChildRun {
   #take: (report: Report) => void = () => undefined
   #rest = ''
 
-  constructor(options: { readonly uid?: number } = {}) {
+  constructor() {
     const child = spawn(process.execPath, [childFile], {
       stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_COMPILE_CACHE: compiled },
-      ...options,
     })
     this.#child = child
     child.stdin?.on('error', () => undefined)
@@ -55,6 +54,10 @@ export class ChildRun {
   start(order: Order, take: (report: Report) => void): void {
     this.#take = take
     this.#child.stdin?.end(`${JSON.stringify(order)}\n`)
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
   }
 
   get isOver(): boolean {

@@ -10,6 +10,7 @@ export interface Order {
   /** Each sends as fast as it can, with so many messages in flight. 0: none sends. */
   readonly producers: number
   readonly inFlight: number
+  /** Handlers at once. 0: no consumer. */
   readonly concurrency: number
   /** Every so often it asks for everything to be made durable; 0: never. */
   readonly barrierMs: number
@@ -46,6 +47,7 @@ export type Report =
   | readonly ['health', state: string]
   | readonly ['dead', tag: string, id: string, partition: number, offset: number, reason: string]
   | readonly ['closed', handled: number, unfinished: number, unconfirmed: number]
+  | readonly ['close failed', code: string]
   | readonly ['error', text: string]
 
 /** Monotonic, and the same in all processes of the machine. */

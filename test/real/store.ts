@@ -49,13 +49,12 @@ export function watched(watch: DiskWatch): Disk {
 }
 
 function watchedWriter(writer: Writer, watch: DiskWatch): Writer {
+  // What failed never ends: nothing is proved any more.
   const change = async <Result>(result: Promise<Result>): Promise<Result> => {
     watch.changing()
-    try {
-      return await result
-    } finally {
-      watch.changed()
-    }
+    const value = await result
+    watch.changed()
+    return value
   }
   return {
     get syncMs() {
@@ -66,6 +65,7 @@ function watchedWriter(writer: Writer, watch: DiskWatch): Writer {
       watch.appending()
       writer.append(file, position, bytes, how, (error) => {
         if (error === null) watch.appended()
+        else watch.changing()
         done(error)
       })
     },

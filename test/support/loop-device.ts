@@ -2,18 +2,18 @@
  * A small ext4 file system of the test's own, in a file behind a loop device: it can lose power, fill up and fail. Linux and
  * root only.
  */
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
 
 /** EXT4_IOC_SHUTDOWN of linux/ext4.h: from then on everything fails with EIO. */
 const shutdownProgram = `
 import fcntl, os, struct, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
+print("ready", flush=True)
+sys.stdin.readline()
 fcntl.ioctl(fd, 0x8004587D, struct.pack("I", int(sys.argv[2])))
 `
 
@@ -96,9 +96,23 @@ export class LoopFileSystem {
     this.#mounted = false
   }
 
-  /** The power fails: what was not durable is gone after the next mount. Until then all calls fail with EIO. */
-  async cutPower(left: (typeof journal)[keyof typeof journal]): Promise<void> {
-    await run(pythonPath, ['-c', shutdownProgram, this.mountPoint, String(left)])
+  /**
+   * The power fails: what was not durable is gone after the next mount. Until then all calls fail with EIO. `now` is called
+   * right before, when nothing else is left to be done.
+   */
+  async cutPower(
+    left: (typeof journal)[keyof typeof journal],
+    now: () => void = () => undefined,
+  ): Promise<void> {
+    const helper = spawn(pythonPath, ['-c', shutdownProgram, this.mountPoint, String(left)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const ended = once(helper, 'close')
+    await Promise.race([once(helper.stdout, 'data'), ended])
+    now()
+    helper.stdin.end('now\n')
+    const [code] = await ended
+    if (code !== 0) throw new Error(`cutting the power of ${this.mountPoint} failed`)
   }
 
   destroy(): void {
@@ -118,5 +132,25 @@ export class LoopFileSystem {
     } catch (error) {
       process.stderr.write(`${this.#folder} could not be cleaned up: ${String(error)}\n`)
     }
+  }
+}
+
+/** A file system in memory: an image in it grows only as far as this goes. */
+export class MemoryFileSystem {
+  readonly mountPoint = mkdtempSync(join(tmpdir(), 'holdfast-memory-'))
+
+  constructor(mib: number) {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'none', this.mountPoint])
+    process.once('exit', this.#abandon)
+  }
+
+  destroy(): void {
+    execFileSync('umount', [this.mountPoint])
+    process.off('exit', this.#abandon)
+    rmSync(this.mountPoint, { recursive: true })
+  }
+
+  readonly #abandon = (): void => {
+    execFileSync('umount', ['-l', this.mountPoint])
   }
 }
