@@ -51,6 +51,12 @@ const durability = Object.freeze({
   evidence: Object.freeze(['fdatasync of the embedded log returned before the confirmation']),
 })
 
+/** A settlement that tries its luck: false when there is no room. */
+interface Operation {
+  readonly cursor: Cursor
+  readonly perform: () => boolean
+}
+
 export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, StoreEvents {
   readonly kind = 'embedded'
   readonly capabilities = embeddedCapabilities
@@ -59,7 +65,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   readonly #subscriptions = new Set<EmbeddedSubscription>()
   readonly #producers = new Set<EmbeddedProducer>()
   /** Settlements that found no room in the log; done as soon as there is some. */
-  #operations: (() => boolean)[] = []
+  #operations: Operation[] = []
   #reclaiming = false
   #alive: Timer | null = null
   #failure: HoldfastError | null = null
@@ -238,15 +244,15 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       const record = failureRecord(own.group.number, own.partition.number, delivery.offset, remembered)
       if (!log.append([record], true)) return false
       own.failures.set(delivery.offset, remembered)
-      settlements.push({ ticket: log.ticket, redo: () => this.#perform(remember), cursor: null })
+      settlements.push({ ticket: log.ticket, cursor, redo: () => this.#perform(cursor, remember) })
       return true
     }
-    this.#perform(remember)
+    this.#perform(cursor, remember)
   }
 
   deadLetter(cursor: Cursor, delivery: Delivery, death: Death): void {
     const { offset } = delivery
-    this.#perform(() => {
+    const bury = (): boolean => {
       const { own } = cursor
       // Stored already: called twice, or done again after the log failed.
       if (own.settled.has(offset)) return true
@@ -270,14 +276,11 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       deadTopic.storedBytes += letter.length
       deadTopic.storedMessages++
       own.settle(offset, offset + 1, SettledAs.dead)
-      this.store.settlements.push({
-        ticket: log.ticket,
-        redo: () => this.deadLetter(cursor, delivery, death),
-        cursor: null,
-      })
+      this.store.settlements.push({ ticket: log.ticket, cursor, redo: () => this.#perform(cursor, bury) })
       this.cameToRest()
       return true
-    })
+    }
+    this.#perform(cursor, bury)
   }
 
   async *deadLetters(topic: string, group: string): AsyncIterable<DeadLetterRecord> {
@@ -290,8 +293,11 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     for (;;) {
       const { store } = this
       try {
-        await store.log.sync()
-        if (this.#operations.length === 0) return
+        const synced = store.log.sync()
+        // What found no room in the log is not part of it.
+        const isWhole = store.dirty.length === 0 && this.#operations.length === 0
+        await synced
+        if (isWhole) return
       } catch (error) {
         if (store !== this.#store) continue
         if (this.#reopening === null) throw error
@@ -326,7 +332,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
 
   drained(): void {
     while (this.#operations.length > 0) {
-      if (!this.#operations[0]!()) return
+      if (!this.#operations[0]!.perform()) return
       this.#operations.shift()
     }
     for (const producer of this.#producers) producer.drained()
@@ -429,18 +435,28 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       subscription.rebind(group.partitions)
       this.#follow(subscription)
     }
-    for (const { redo, cursor } of dead.settlements) {
-      redo()
-      if (cursor !== null) cursor.isDirty = true
-    }
-    const dirty = new Set([
-      ...dead.dirty,
-      ...dead.settlements.flatMap(({ cursor }) => (cursor === null ? [] : [cursor])),
-    ])
-    store.dirty.push(...dirty)
+    this.#redo(dead, store)
     store.touch()
     this.drained()
     publish('logReopened', { directory: this.#options.directory })
+  }
+
+  /** What consumers settled and the dead log may not have kept, in the order they did; those that are gone included. */
+  #redo(dead: Store, store: Store): void {
+    const later = this.#operations
+    this.#operations = []
+    const cursors = new Set([...dead.dirty, ...[...dead.settlements, ...later].map(({ cursor }) => cursor)])
+    for (const cursor of cursors) {
+      const { group, partition } = cursor.own
+      const found = store.state.topicsByName.get(group.topic.name)?.groupNamed(group.settings.name)
+      if (found !== undefined && found !== group) cursor.rebind(found.partitions[partition.number]!)
+    }
+    for (const { redo } of dead.settlements) redo()
+    this.#operations.push(...later)
+    for (const cursor of cursors) {
+      cursor.isDirty = cursor.runs.length > 0
+      if (cursor.isDirty) store.dirty.push(cursor)
+    }
   }
 
   #adopt(store: Store, recovered: Recovered): void {
@@ -473,8 +489,9 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   }
 
   /** Does it now, or in its turn as soon as the log has room. */
-  #perform(operation: () => boolean): void {
-    if (this.#operations.length > 0 || this.store.isFailed || !operation()) this.#operations.push(operation)
+  #perform(cursor: Cursor, perform: () => boolean): void {
+    const mustWait = this.#operations.length > 0 || this.store.isFailed
+    if (mustWait || !perform()) this.#operations.push({ cursor, perform })
   }
 
   #setFull(isFull: boolean): void {

@@ -34,9 +34,9 @@ interface PendingMessage {
 /** A settlement appended and not yet durable: when the log fails it is done again. */
 interface PendingSettlement {
   readonly ticket: number
+  /** Whose it is; the consumer may be gone. */
+  readonly cursor: Cursor
   readonly redo: () => void
-  /** Made dirty again before `redo`. */
-  readonly cursor: Cursor | null
 }
 
 export class Store implements LogHost {
