@@ -25,10 +25,10 @@ export interface Plan {
 const kibi = 1024
 
 export function drawPlan(random: Random): Plan {
-  const isBig = chance(random, 0.07)
+  const isBig = chance(random, 0.13)
   const isTight = !isBig && chance(random, 0.17)
   return {
-    segmentBytes: isBig ? 512 * kibi : (4 << below(random, chance(random, 0.65) ? 2 : 5)) * kibi,
+    segmentBytes: isBig ? 384 * kibi : (4 << below(random, chance(random, 0.65) ? 2 : 5)) * kibi,
     bufferBytes: (chance(random, 0.5) ? 320 : 512) * kibi,
     reserveBytes: isTight ? 288 * kibi : chance(random, 0.3) ? 32 * kibi : 0,
     capacityBytes: isTight ? 700 * kibi : 2 ** 40,
@@ -41,7 +41,7 @@ export function drawPlan(random: Random): Plan {
     })),
     keys: 1 + below(random, 12),
     producers: 1 + below(random, 3),
-    largeShare: isBig ? 0.05 : chance(random, 0.3) ? 0.006 : 0,
+    largeShare: isBig ? 0.04 : chance(random, 0.3) ? 0.006 : 0,
     callersIds: chance(random, 0.5) ? 0.3 : 0,
     slowShare: chance(random, 0.4) ? 0.1 : 1,
     deadShare: isBig ? 0.25 : chance(random, 0.4) ? 0.12 : 0.005,
