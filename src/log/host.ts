@@ -21,8 +21,11 @@ export interface LogHost {
    * for and appended at once.
    */
   snapshot(segment: number): Iterator<Uint8Array, void>
-  /** A group is about to be written: the last moment to append what was gathered (acknowledgements). */
-  collect(): void
+  /**
+   * A group is about to be written: the last moment to append what was gathered (acknowledgements). False when there was no room for
+   * all of it: it is asked again soon.
+   */
+  collect(): boolean
   /** Everything appended up to `ticket` is durable. */
   synced(ticket: number): void
   /** Everything appended up to `ticket` is written: it outlives this process, not a power cut. */

@@ -316,7 +316,7 @@ export class Log {
 
   #flush(): void {
     if (this.#error !== null) return
-    this.#host.collect()
+    const isWhole = this.#host.collect()
     this.#pullSnapshot()
     if (this.#error !== null) return
     const allSynced =
@@ -325,7 +325,9 @@ export class Log {
     this.#closeFrame()
     const sync = this.#wantsSync
     this.#place(sync)
-    if (sync && !this.#wantsSync) this.#lazySince = Number.NaN
+    if (sync && !this.#wantsSync && isWhole) this.#lazySince = Number.NaN
+    // What found no room waits for the next group, and there must be one.
+    if (!isWhole) this.#touch()
   }
 
   /** An empty frame: all it says is how far the log was durable. */

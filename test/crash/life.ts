@@ -294,7 +294,7 @@ export class Life {
   async #breathe(): Promise<void> {
     const random = this.#random
     if (chance(random, 0.5)) await this.#live()
-    const kind = below(random, 28)
+    const kind = below(random, 24)
     if (kind === 0) await this.#pass(20 + below(random, 150))
     else if (kind < 9) await this.#pass(below(random, 6))
     else if (this.#world.isDead) throw new Died()

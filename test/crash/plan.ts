@@ -28,13 +28,13 @@ export function drawPlan(random: Random): Plan {
   const isBig = chance(random, 0.13)
   const isTight = !isBig && chance(random, 0.17)
   return {
-    segmentBytes: isBig ? 384 * kibi : (4 << below(random, chance(random, 0.65) ? 2 : 5)) * kibi,
+    segmentBytes: isBig ? 384 * kibi : (4 << below(random, chance(random, 0.8) ? 2 : 5)) * kibi,
     bufferBytes: (chance(random, 0.5) ? 320 : 512) * kibi,
     reserveBytes: isTight ? 288 * kibi : chance(random, 0.3) ? 32 * kibi : 0,
     capacityBytes: isTight ? 700 * kibi : 2 ** 40,
     sectorBytes: chance(random, 0.5) ? 512 : 4096,
     latencyMs: chance(random, 0.2) ? 1 + below(random, 4) : 0,
-    cycles: isBig ? 12 + below(random, 9) : 5 + below(random, 16),
+    cycles: isBig ? 20 + below(random, 12) : 5 + below(random, 16),
     topics: Array.from({ length: 1 + below(random, 3) }, (_, i) => ({
       name: ['clicks', 'orders', 'a.b_c'][i],
       partitions: 1 + below(random, 4),

@@ -118,8 +118,9 @@ export class TestHost implements LogHost {
     yield buildRecord(AppRecord.floor, u64(this.floor))
   }
 
-  collect(): void {
+  collect(): boolean {
     this.onCollect()
+    return true
   }
 
   synced(ticket: number): void {

@@ -131,8 +131,8 @@ export class Store implements LogHost {
     return this.#state.snapshot()
   }
 
-  collect(): void {
-    if (this.dirty.length === 0) return
+  collect(): boolean {
+    if (this.dirty.length === 0) return true
     const cursors = this.dirty
     this.dirty = []
     for (const cursor of cursors) {
@@ -142,6 +142,7 @@ export class Store implements LogHost {
       this.dirty.push(cursor)
     }
     this.#events.cameToRest()
+    return this.dirty.length === 0
   }
 
   written(ticket: number): void {
