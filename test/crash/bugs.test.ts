@@ -7,8 +7,10 @@ import { runPool } from './pool.ts'
 const maxCuts = 2000
 const neededFindings = 3
 
+const timeout = 15 * 60_000
+
 for (const { name } of bugs) {
-  test(`planted bug: ${name}`, async (context) => {
+  test(`planted bug: ${name}`, { timeout }, async (context) => {
     const summary = await runPool({
       seed: 1,
       runs: 1000,

@@ -10,7 +10,10 @@ const deaths = 20_000
 const leastMarks = 500
 const leastOperations = 200
 
-test(`${deaths} deaths of the process or the machine break no promise`, async (context) => {
+/** Two idle cores need about seven minutes; a stuck simulation ends by itself, with its seed. */
+const timeout = 40 * 60_000
+
+test(`${deaths} deaths of the process or the machine break no promise`, { timeout }, async (context) => {
   const summary = await runPool({
     seed: baseSeed,
     runs: deaths,
