@@ -5,12 +5,12 @@ import { describe } from './finding.ts'
 import { runPool } from './pool.ts'
 
 const baseSeed = 1
-const deaths = 20_000
+const deaths = 26_000
 /** A feature that was not met so often was not tested. */
 const leastMarks = 500
 const leastOperations = 200
 
-/** Two idle cores need about seven minutes; a stuck simulation ends by itself, with its seed. */
+/** Two idle cores need about ten minutes; a stuck simulation ends by itself, with its seed. */
 const timeout = 40 * 60_000
 
 test(`${deaths} deaths of the process or the machine break no promise`, { timeout }, async (context) => {

@@ -114,7 +114,7 @@ export class Life {
     if (ending === 'opening') observed.dieAfter(below(random, 70))
     const engine = await this.#open(observed)
     const workload = await this.#start(engine)
-    const operations = this.#world.operations + 40 + below(random, 150)
+    const operations = this.#world.operations + 40 + below(random, 165)
     let isArmed = false
     while (this.#world.operations < operations || (isArmed && this.#world.operations < operations + 100)) {
       // It may have died since the last look: each `await` lets it run.

@@ -44,7 +44,7 @@ export function drawPlan(random: Random): Plan {
     largeShare: isBig ? 0.04 : chance(random, 0.3) ? 0.006 : 0,
     callersIds: chance(random, 0.5) ? 0.3 : 0,
     slowShare: chance(random, 0.4) ? 0.1 : 1,
-    deadShare: isBig ? 0.25 : chance(random, 0.4) ? 0.12 : 0.005,
+    deadShare: isBig ? 0.03 : chance(random, 0.45) ? 0.15 : 0.005,
     faultShare: chance(random, 0.35) ? 0.6 : 0,
   }
 }
