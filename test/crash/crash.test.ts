@@ -10,7 +10,7 @@ const deaths = 26_000
 const leastMarks = 500
 const leastOperations = 200
 
-/** Two idle cores need about ten minutes; a stuck simulation ends by itself, with its seed. */
+/** Two idle cores need about five minutes; a stuck simulation ends by itself, with its seed. */
 const timeout = 40 * 60_000
 
 test(`${deaths} deaths of the process or the machine break no promise`, { timeout }, async (context) => {
