@@ -222,11 +222,22 @@ export class NodeWriter implements Writer {
   }
 
   private receive(answer: Answer): void {
-    // Before the count is read: what is finished later wakes again.
-    if (answer.type === 'wake') Atomics.store(this.counters, state.isWaking, 0)
+    // Woken once a turn: a port hands over a thousand messages in a row, and timers would wait for all of them.
+    if (answer.type === 'wake') setImmediate(this.endTurn)
     else if (answer.type === 'result') this.results.push(answer.fd)
     this.report()
     if (answer.type === 'failed') this.fail(restore(answer.error))
+    this.goOn()
+  }
+
+  private readonly endTurn = (): void => {
+    // Before the count is read: what is finished later wakes again.
+    Atomics.store(this.counters, state.isWaking, 0)
+    this.report()
+    this.goOn()
+  }
+
+  private goOn(): void {
     this.refill()
     if (this.head === this.waiting.length && this.closed === null) this.worker.unref()
   }
