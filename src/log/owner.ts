@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { HoldfastError } from '../core/errors.ts'
 import type { DirectoryLock, Disk, Writer } from '../disk/port.ts'
+import { appendDurably } from './append-durably.ts'
 
 /** What the file OWNER says: one line of JSON. */
 export interface OwnerRecord {
@@ -114,11 +115,7 @@ export class Owner {
     if (disk.identity(temporary) !== null) await writer.remove(temporary)
     const file = await writer.create(temporary)
     const bytes = Buffer.from(`${JSON.stringify(record)}\n`)
-    await new Promise<void>((resolve, reject) => {
-      writer.append(file, 0, bytes, { sync: true, zeros: 0 }, (error) =>
-        error === null ? resolve() : reject(error),
-      )
-    })
+    await appendDurably(writer, file, 0, bytes)
     await writer.release(file)
     // Looked at before it gets its name: under that name somebody else's may lie a moment later.
     const identity = disk.identity(temporary)

@@ -8,6 +8,7 @@
  */
 import { HoldfastError } from '../core/errors.ts'
 import type { DirectoryLock, Writer } from '../disk/port.ts'
+import { appendDurably } from './append-durably.ts'
 import { FrameAssembler } from './assembler.ts'
 import { type Chain, ChainReader, type TailCut } from './chain.ts'
 import { encodeSegmentHeader, type Frame, forEachRecord, RecordType, skippableType } from './format.ts'
@@ -220,7 +221,7 @@ class Opening {
     const file = await writer.create(path)
     for (let done = 0; done < cut.bytes; done += chunkBytes) {
       const bytes = await source.read(cut.position + done, Math.min(chunkBytes, cut.bytes - done))
-      await appended(writer, file, done, bytes)
+      await appendDurably(writer, file, done, bytes)
     }
     await source.close()
     await writer.release(file)
@@ -236,17 +237,4 @@ class Opening {
     }
     if (names.length > 0) await this.#writer.syncDirectory(directory)
   }
-}
-
-function appended(
-  writer: Writer,
-  file: Parameters<Writer['append']>[0],
-  position: number,
-  bytes: Uint8Array,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    writer.append(file, position, bytes, { sync: true, zeros: 0 }, (error) =>
-      error === null ? resolve() : reject(error),
-    )
-  })
 }

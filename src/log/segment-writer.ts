@@ -1,5 +1,6 @@
 /** Lays frames into the current segment and goes on to the next one. Knows positions and sequences, not who waits for what. */
 import type { WritableFile, Writer } from '../disk/port.ts'
+import { appendDurably } from './append-durably.ts'
 import {
   buildFrame,
   buildRecord,
@@ -132,7 +133,7 @@ export class SegmentWriter {
     const { epoch } = old
     const footer = buildRecord(RecordType.footer, old.index.encode(old.number))
     const sealed = buildFrame([footer], { epoch, firstSequence: this.sequence, syncedUpTo })
-    await this.#appendNow(this.#file, old.endPosition, sealed)
+    await appendDurably(this.#writer, this.#file, old.endPosition, sealed)
     old.footerSegment = old.number
     old.footerPosition = old.endPosition
     old.endPosition += sealed.length
@@ -161,7 +162,7 @@ export class SegmentWriter {
       firstSequence: fields.baseSequence,
       syncedUpTo: fields.baseSequence,
     })
-    await this.#appendNow(file, 0, Buffer.concat([header, table]))
+    await appendDurably(this.#writer, file, 0, Buffer.concat([header, table]))
     this.#owner.mustStillOwn()
     await this.#writer.rename(from, segment.path)
     await this.#writer.syncDirectory(`${directory}/log`)
@@ -181,14 +182,6 @@ export class SegmentWriter {
     segment.allocatedBytes = upTo
     this.#writer.append(this.#file, from, nothing, { sync: false, zeros: upTo - from }, (error) => {
       if (error !== null) done(error)
-    })
-  }
-
-  #appendNow(file: WritableFile, position: number, bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#writer.append(file, position, bytes, { sync: true, zeros: 0 }, (error) =>
-        error === null ? resolve() : reject(error),
-      )
     })
   }
 
