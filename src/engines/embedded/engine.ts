@@ -22,6 +22,7 @@ import type {
 import { HoldfastError, isHoldfastError } from '../../core/errors.ts'
 import type { Recovered } from '../../log/recovery.ts'
 import { addTopic, groupFor, requireSameTopic } from './catalog.ts'
+import type { Cursor } from './cursor.ts'
 import { deadLetterRecord, deadTopicName, readDeadLetters } from './dead-letters.ts'
 import { describeGroup, describeTopic } from './describe.ts'
 import { openStore } from './directory.ts'
@@ -38,7 +39,7 @@ import {
 } from './records.ts'
 import type { Group, Topic } from './state.ts'
 import type { Store, StoreEvents } from './store.ts'
-import { type Cursor, EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
+import { EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
 
 const reclaimAfterMs = 100
 /** Waits between attempts to open a failed log again; the last one repeats. */
@@ -175,8 +176,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   async outcomes(producer: EmbeddedProducer): Promise<void> {
     // Of a failed log every message has its outcome: nobody knows, or refused.
     const isPending = () =>
-      !this.store.isFailed &&
-      (producer.hasWaiting || this.store.pendingMessages.some((entry) => entry.epoch === producer.epochText))
+      !this.store.isFailed && (producer.hasWaiting || this.store.pending.has(producer.epochText))
     while (isPending()) await this.flush()
   }
 
@@ -362,7 +362,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       cause: error,
     })
     const waiting = [...this.#producers].flatMap((producer) => producer.takeWaiting())
-    const pending = store.pendingMessages
+    const pending = [...store.pending]
     const gone = error.code === 'fenced'
     if (gone) for (const subscription of [...this.#subscriptions]) subscription.failed(error)
     else this.#reopening = this.#reopen(store)
