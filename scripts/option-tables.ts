@@ -8,6 +8,7 @@ import { connectOptions } from '../src/connect.ts'
 import { consumeOptions } from '../src/consumer/options.ts'
 import type { Rule, Rules } from '../src/core/options.ts'
 import { closeOptions } from '../src/holdfast.ts'
+import { sqliteInboxOptions } from '../src/inbox/options.ts'
 import { producerOptions } from '../src/producer/options.ts'
 import { groupOptions, topicOptions } from '../src/topics.ts'
 
@@ -20,6 +21,7 @@ const tables: Readonly<Record<string, Rules>> = {
   'topics.create': topicOptions.rules,
   'groups.create': groupOptions.rules,
   close: closeOptions.rules,
+  sqliteInbox: sqliteInboxOptions.rules,
 }
 
 const place = /<!-- table: ([\w.]+) -->\n[\s\S]*?<!-- end -->/g

@@ -73,6 +73,11 @@ export const errorKinds = {
     retryable: false,
     advice: 'Create the group first, or correct its name.',
   },
+  inbox_unusable: {
+    outcome: 'none',
+    retryable: false,
+    advice: 'Make the table with create(db), and let commits be durable; nothing was recorded.',
+  },
   unsupported: {
     outcome: 'none',
     retryable: false,

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { root, runProgram, temporaryDirectory } from './support.ts'
+import { entries, root, runProgram, temporaryDirectory } from './support.ts'
 
 interface Snippet {
   /** 'docs/operations.md:12' */
@@ -64,7 +64,7 @@ test('every piece of code in the pages fits the types', async () => {
   await writeFile(join(directory, 'package.json'), '{ "type": "module" }')
   const compilerOptions = {
     noUnusedLocals: false,
-    paths: { holdfast: [join(root, 'src/index.ts')] },
+    paths: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, [join(root, path)]])),
     typeRoots: [join(root, 'node_modules/@types')],
   }
   const config = { extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.ts'] }

@@ -3,10 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-const entry = new URL('../../src/index.ts', import.meta.url).href
+/** What `import` finds in the package, and where the sources have it. */
+export const entries: Readonly<Record<string, string>> = {
+  holdfast: 'src/index.ts',
+  'holdfast/sqlite': 'src/inbox/sqlite.ts',
+}
 
 /** A directory of the test file's own, removed at its end. */
 export async function temporaryDirectory(): Promise<string> {
@@ -32,7 +36,11 @@ export interface Ended {
 export async function runProgram({ text, signal, signalAfter }: Program): Promise<Ended> {
   const cwd = await temporaryDirectory()
   const file = join(cwd, 'program.ts')
-  await writeFile(file, text.replaceAll("from 'holdfast'", `from '${entry}'`))
+  const sources = text.replaceAll(/ from '(holdfast[^']*)'/g, (all, name: string) => {
+    const path = entries[name]
+    return path === undefined ? all : ` from '${pathToFileURL(join(root, path)).href}'`
+  })
+  await writeFile(file, sources)
   const { HOLDFAST_URL: _url, ...env } = process.env
   const args = ['--disable-warning=ExperimentalWarning', file]
   const child = spawn(process.execPath, args, { cwd, env, timeout: 30_000 })

@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import type { Source, TextFile } from './sources.ts'
 
-export type Part = 'core' | 'disk' | 'log' | 'engines' | 'producer' | 'consumer' | 'root' | 'cli'
+export type Part = 'core' | 'disk' | 'log' | 'engines' | 'producer' | 'consumer' | 'inbox' | 'root' | 'cli'
 
 /** Arrows point down only. 'root' are the files directly in src: the public face. */
 export const mayImport: Readonly<Record<Part, readonly Part[]>> = {
@@ -12,9 +12,10 @@ export const mayImport: Readonly<Record<Part, readonly Part[]>> = {
   engines: ['log', 'disk', 'core'],
   producer: ['core'],
   consumer: ['core'],
+  inbox: ['core'],
   root: ['producer', 'consumer', 'engines', 'disk', 'core'],
   // The command line is a user of the public face; reading a store without opening it (`verify`) is the log's own.
-  cli: ['root', 'log', 'disk', 'core'],
+  cli: ['root', 'inbox', 'log', 'disk', 'core'],
 }
 
 function partOf(path: string): Part | null {

@@ -65,6 +65,7 @@ test('the rules look at something', () => {
     'src/engines/',
     'src/producer/',
     'src/consumer/',
+    'src/inbox/',
     'test/',
   ]) {
     assert.ok(inFolder(folder) >= 3, folder)

@@ -114,7 +114,7 @@ test('it holds what a user needs, and nothing else', () => {
 
 test('what it exports is there', async () => {
   const { exports } = JSON.parse(readFileSync(join(user, 'node_modules/holdfast/package.json'), 'utf8'))
-  assert.deepEqual(Object.keys(exports), ['.', './package.json'])
+  assert.deepEqual(Object.keys(exports), ['.', './sqlite', './package.json'])
   writeFileSync(
     join(user, 'exports.js'),
     `import { createRequire } from 'node:module'
@@ -130,6 +130,28 @@ test('what it exports is there', async () => {
   assert.equal(stdout, `${lines.join('\n')}\n`, stderr)
 })
 
+test('the inbox works on the database it is given, in both module systems, and loads no driver itself', async () => {
+  writeFileSync(
+    join(user, 'inbox.js'),
+    `import { createRequire } from 'node:module'
+     import * as inbox from 'holdfast/sqlite'
+     const required = createRequire(import.meta.url)('holdfast/sqlite')
+     console.log(Object.keys(inbox).join(), required.sqliteInbox === inbox.sqliteInbox)
+     const hasSqlite = () => process.moduleLoadList.some((name) => name.includes('sqlite'))
+     console.log(hasSqlite())
+     const { DatabaseSync } = await import('node:sqlite')
+     console.log(hasSqlite())
+     const db = new DatabaseSync(':memory:')
+     const billing = inbox.sqliteInbox({ group: 'billing' })
+     billing.create(db)
+     db.exec('begin')
+     const message = { topic: 'clicks', id: 'a' }
+     console.log(billing.handled(message, db), billing.handled(message, db))`,
+  )
+  const { stdout, stderr } = await program('inbox.js')
+  assert.equal(stdout, 'sqliteInbox true\nfalse\ntrue\ntrue false\n', stderr)
+})
+
 test('the command line runs', async () => {
   const { stdout } = await run('npx', ['--no-install', 'holdfast', '--help'], { cwd: user, env })
   assert.match(stdout, /^Usage: holdfast /)
@@ -140,10 +162,16 @@ test('the command line runs', async () => {
 
 test('its types hold for programs in both module systems', async () => {
   const unused = quickStart.replaceAll('console.log', 'void ')
-  writeFileSync(join(user, 'program.mts'), unused)
+  const inbox = `import { DatabaseSync } from 'node:sqlite'
+    import { sqliteInbox, type SqliteInbox } from 'holdfast/sqlite'
+    export const inbox: SqliteInbox = sqliteInbox({ group: 'billing' })
+    export const isNew: boolean = inbox.handled({ topic: 'clicks', id: 'a' }, new DatabaseSync('books.sqlite'))`
+  writeFileSync(join(user, 'program.mts'), `${unused}\n${inbox}`)
   writeFileSync(
     join(user, 'program.cts'),
     `import holdfast = require('holdfast')
+     import sqlite = require('holdfast/sqlite')
+     export const inbox: sqlite.SqliteInbox = sqlite.sqliteInbox({ group: 'billing' })
      const store: Promise<holdfast.Holdfast> = holdfast.connect('./data')
      void store.then((open) => open.close())`,
   )
