@@ -1,3 +1,7 @@
+/** Where clicks travel, and who bills them. */
+export const clickTopic = 'clicks'
+export const billingGroup = 'billing'
+
 /** What an advertiser pays for. */
 export interface Click {
   /** Counts from 0. */

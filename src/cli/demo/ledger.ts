@@ -1,4 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { type SqliteInbox, sqliteInbox } from '../../inbox/sqlite.ts'
+import { billingGroup, clickTopic } from './clicks.ts'
 
 /** A charge as it stands in the books. */
 export interface Charge {
@@ -9,7 +11,7 @@ export interface Charge {
 }
 
 export interface LedgerOptions {
-  /** The id of the message is the primary key, so that a second delivery charges nothing. */
+  /** Charge what an inbox in the same file has not recorded yet. Otherwise every delivery is charged. */
   readonly oncePerMessage: boolean
 }
 
@@ -18,21 +20,23 @@ export class Ledger {
   readonly #database: DatabaseSync
   readonly #insert: StatementSync
   readonly #suppress: StatementSync
+  readonly #inbox: SqliteInbox | null
 
   constructor(path: string, options: LedgerOptions) {
     this.#database = new DatabaseSync(path)
     // Each transaction is on the disk when it returns: what is acknowledged after it cannot be taken back.
     this.#database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000')
-    const key = options.oncePerMessage ? 'text primary key' : 'text not null'
     this.#database.exec(`
       create table if not exists charges (
-        message_id ${key}, click integer not null, advertiser text not null, cents integer not null
+        message_id text not null, click integer not null, advertiser text not null, cents integer not null
       ) strict;
       create table if not exists suppressed (messages integer not null) strict;
       insert into suppressed select 0 where not exists (select 1 from suppressed);
     `)
-    this.#insert = this.#database.prepare('insert or ignore into charges values (?, ?, ?, ?)')
+    this.#insert = this.#database.prepare('insert into charges values (?, ?, ?, ?)')
     this.#suppress = this.#database.prepare('update suppressed set messages = messages + ?')
+    this.#inbox = options.oncePerMessage ? sqliteInbox({ group: billingGroup }) : null
+    this.#inbox?.create(this.#database)
   }
 
   /** Books all of them in one transaction. Returns how many had been charged before. */
@@ -41,8 +45,9 @@ export class Ledger {
     this.#database.exec('begin immediate')
     try {
       for (const charge of charges) {
-        const { changes } = this.#insert.run(charge.messageId, charge.click, charge.advertiser, charge.cents)
-        if (changes === 0) repeated++
+        const message = { topic: clickTopic, id: charge.messageId }
+        if (this.#inbox?.handled(message, this.#database) === false) repeated++
+        else this.#insert.run(charge.messageId, charge.click, charge.advertiser, charge.cents)
       }
       if (repeated > 0) this.#suppress.run(repeated)
       this.#database.exec('commit')

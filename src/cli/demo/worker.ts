@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type Producer } from '../../index.ts'
 import { ChargeBatch } from './charge-batch.ts'
-import { Clicks, clickId } from './clicks.ts'
+import { Clicks, clickId, billingGroup as group, clickTopic as topic } from './clicks.ts'
 import { demoFiles } from './files.ts'
 import { Ledger } from './ledger.ts'
 import { type Assignment, readAssignment } from './protocol.ts'
@@ -10,8 +10,6 @@ import { workerMain } from './worker-main.ts'
 
 // The process that dies: it sends clicks and bills them, both at the same time, until everything is billed.
 
-const topic = 'clicks'
-const group = 'billing'
 const inFlight = 2000
 const concurrency = 256
 const emptyPollMs = 20

@@ -30,7 +30,7 @@ test('a repeated message is charged once, and counted, also after reopening', ()
   second.close()
 })
 
-test('without the key every delivery is charged', () => {
+test('without an inbox every delivery is charged', () => {
   const ledger = new Ledger(fresh(), { oncePerMessage: false })
   ledger.charge([charge(1), charge(1)])
   assert.equal([...ledger.charges()].length, 2)
