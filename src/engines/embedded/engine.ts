@@ -24,7 +24,7 @@ import type { Recovered } from '../../log/recovery.ts'
 import { addTopic, groupFor, requireSameTopic } from './catalog.ts'
 import { deadLetterRecord, deadTopicName, readDeadLetters } from './dead-letters.ts'
 import { describeGroup, describeTopic } from './describe.ts'
-import { openStore } from './directory.ts'
+import { announceUnsafe, openStore } from './directory.ts'
 import { type EmbeddedOptions, embeddedCapabilities } from './options.ts'
 import { EmbeddedProducer, type ProducerHost } from './producer.ts'
 import { releaseSegments } from './reclaim.ts'
@@ -85,6 +85,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     const engine = new EmbeddedEngine(options)
     const { store, recovered } = await openStore(options, engine)
     engine.#adopt(store, recovered)
+    announceUnsafe(options)
     return engine
   }
 
