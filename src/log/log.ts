@@ -212,8 +212,13 @@ export class Log {
     this.#lazy.touch()
   }
 
-  /** Resolves when everything appended, and everything `collect` adds now, is durable. */
+  /** Resolves when everything appended, and everything `collect` adds now, is durable; rejects with `closed` behind the end. */
   sync(): Promise<void> {
+    if (!this.#ended) return this.#synced()
+    return Promise.reject(new HoldfastError('closed', `${this.settings.directory} is closed`))
+  }
+
+  #synced(): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#error !== null) return reject(this.#error)
       this.#collect()
@@ -274,9 +279,9 @@ export class Log {
     do {
       this.#ended = false
       while (!this.#collect() || this.#rotating || this.#snapshot !== null || !this.append([closed], false))
-        await this.sync()
+        await this.#synced()
       this.#ended = true
-      await this.sync()
+      await this.#synced()
     } while (this.#rotating || this.#snapshot !== null)
   }
 

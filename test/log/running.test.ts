@@ -131,6 +131,7 @@ describe('a running log', () => {
       await log.sync()
       host.onSynced = () => void log.append([valueRecord(0, Buffer.from('more'))], true)
       await log.close()
+      await assert.rejects(log.sync(), { code: 'closed' })
       const frames = framesOf(disk, log.current)
       assert.equal(frames.at(-2)?.types.at(-1), RecordType.closed)
       assert.equal(frames.at(-1)?.count, 0)

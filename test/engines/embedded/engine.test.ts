@@ -261,7 +261,8 @@ describe('space', { timeout }, () => {
     for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 20 }, () => send({ body: big })))
     await collector.received(600)
     const segments = () => disk.paths().filter((path) => path.endsWith('.seg')).length
-    assert.ok(segments() > 10, `${segments()} segments`)
+    // One without messages may be gone already.
+    assert.ok(segments() >= 10, `${segments()} segments`)
     collector.deliveries.forEach((delivery, i) => {
       if (i !== 100) subscription.ack(delivery)
     })
