@@ -20,10 +20,9 @@ export async function pairs(
   const results: { ours: number; raw: number; cpu: number }[] = []
   for (let round = 0; round < rounds; round++) {
     const rawRate = await raw()
-    const before = process.cpuUsage()
+    const cpu = cpuMicros()
     const ourRate = await ours()
-    const { user, system } = process.cpuUsage(before)
-    results.push({ ours: ourRate, raw: rawRate, cpu: (user + system) / messages })
+    results.push({ ours: ourRate, raw: rawRate, cpu: cpu() / messages })
   }
   const ratios = results.map((result) => result.ours / result.raw)
   return {
@@ -33,6 +32,15 @@ export async function pairs(
     lowest: Math.min(...ratios),
     highest: Math.max(...ratios),
     cpuMicros: median(results.map((result) => result.cpu)),
+  }
+}
+
+/** Processor time of this process since the call, all threads, microseconds. */
+export function cpuMicros(): () => number {
+  const before = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(before)
+    return user + system
   }
 }
 

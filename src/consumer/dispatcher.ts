@@ -15,6 +15,7 @@ import type { ConsumerSettings } from './options.ts'
 import { Places } from './places.ts'
 import type { Report } from './report.ts'
 import { decide } from './retry-policy.ts'
+import { Turn } from './turn.ts'
 import { DeadLetter, type Description, describe, verdictOf } from './verdict.ts'
 
 /**
@@ -35,13 +36,6 @@ export interface DispatcherParts {
   /** Nothing can go on: a call into the engine threw. */
   readonly broken: (error: unknown) => void
 }
-
-/**
- * Handlers that are done at once run on in one turn of the event loop until they took so long, or were so many; then timers and sockets
- * have theirs. Their own time counts, not the turn's: else senders on the same thread would leave them none.
- */
-const maxTurnMs = 5
-const maxTurnMessages = 2000
 
 /**
  * Runs handlers: messages of a key one after the other, keys side by side, at most `concurrency` at once. Holds a key
@@ -78,10 +72,7 @@ export class Dispatcher implements AttemptHost {
   private abandoned = false
   private unfinished = 0
   private pumping = false
-  private yielding = false
-  /** Handlers started in this turn of the event loop, and how long they ran before they returned. */
-  private turnMessages = 0
-  private turnMs = 0
+  private readonly turn = new Turn(() => this.pump())
   /** Delivered while nothing new is taken. */
   private readonly parked: Delivery[] = []
   private taking = true
@@ -258,7 +249,7 @@ export class Dispatcher implements AttemptHost {
   }
 
   private mayStart(): boolean {
-    return !this.ready.isEmpty && !this.paused && !this.stopped && !this.yielding
+    return !this.ready.isEmpty && !this.paused && !this.stopped && !this.turn.isOver
   }
 
   /** Runs one handler after the other as long as there is something to run. Never rejects. */
@@ -278,7 +269,7 @@ export class Dispatcher implements AttemptHost {
           }
           this.report.delivered(attempt)
           const result = handler(this.message(attempt, body), attempt)
-          this.turnMs += this.clock.monotonic() - attempt.startedMs
+          this.turn.ran(this.clock.monotonic() - attempt.startedMs)
           if (isThenable(result)) await result
         } catch (error) {
           this.threw(attempt, decoded ? error : invalidBody(error))
@@ -294,29 +285,15 @@ export class Dispatcher implements AttemptHost {
   }
 
   private begin(place: number): Attempt | null {
-    if (!this.mayStart()) return null
-    if (this.turnMessages === 0) setImmediate(this.onTurn)
-    else if (this.turnMs > maxTurnMs || this.turnMessages >= maxTurnMessages) {
-      this.yielding = true
-      return null
-    }
+    if (!this.mayStart() || !this.turn.begin()) return null
     const lane = this.ready.shift()
     const work = lane?.head
     if (!lane || !work) return null
     lane.running = true
-    this.turnMessages++
     const now = this.clock.monotonic()
     const attempt = new Attempt(this, lane, work, now, this.settings.handlerTimeoutMs)
     this.places.put(place, attempt)
     return attempt
-  }
-
-  private readonly onTurn = (): void => {
-    this.turnMessages = 0
-    this.turnMs = 0
-    if (!this.yielding) return
-    this.yielding = false
-    this.pump()
   }
 
   private message(attempt: Attempt, body: unknown): Message {

@@ -45,31 +45,31 @@ export function slabOf(memory: Uint8Array): Slab {
   }
 }
 
-export interface MessageFields {
-  readonly topic: number
-  readonly partition: number
-  readonly offset: number
-  readonly number: number
+/** What the sender gave. */
+export interface MessageContent {
   readonly counter: number
   readonly sentAtMs: number
-  readonly producer: number
   readonly codec: number
-  readonly flags: number
   readonly id: string | null
-  /** Given exactly where `id` is. */
-  readonly contentHash: Uint8Array | null
   readonly key: string | null
   readonly headers: Headers | null
   readonly body: string | Uint8Array
 }
 
+/** What the engine adds. */
+export interface MessageStamp {
+  readonly topic: number
+  readonly partition: number
+  readonly offset: number
+  readonly number: number
+  readonly producer: number
+  readonly flags: number
+  /** Given exactly where the message has a caller's id. */
+  readonly contentHash: Uint8Array | null
+}
+
 /** Never less than what `encodeMessage` needs, without counting UTF-8: the encoder must not run over its room. */
-export function messageBound(message: {
-  readonly id: string | null
-  readonly key: string | null
-  readonly headers: Headers | null
-  readonly body: string | Uint8Array
-}): number {
+export function messageBound(message: Pick<MessageContent, 'id' | 'key' | 'headers' | 'body'>): number {
   const { id, key, headers, body } = message
   return (
     messageHeaderBytes +
@@ -103,13 +103,13 @@ function encodeHeaders(bytes: Buffer, at: number, headers: Headers): number {
 }
 
 /** Writes the record at `at` (a multiple of 8) with its padding; returns its length without padding. */
-export function encodeMessage(slab: Slab, at: number, message: MessageFields): number {
+export function encodeMessage(slab: Slab, at: number, message: MessageContent, stamp: MessageStamp): number {
   const { bytes, words } = slab
   let end = at + messageHeaderBytes
   let idLength = 0
-  if (message.id !== null && message.contentHash !== null) {
+  if (message.id !== null && stamp.contentHash !== null) {
     idLength = bytes.utf8Write(message.id, end)
-    bytes.set(message.contentHash, end + idLength)
+    bytes.set(stamp.contentHash, end + idLength)
     end += idLength + contentHashBytes
   }
   let keyLength = noKey
@@ -129,18 +129,18 @@ export function encodeMessage(slab: Slab, at: number, message: MessageFields): n
   const length = end - at
   const w = at >>> 2
   words[w] = length
-  words[w + 1] = (RecordType.message | (message.flags << 8) | (message.codec << 16)) >>> 0
-  words[w + 2] = message.topic
-  words[w + 3] = message.partition
-  words[w + 4] = message.offset >>> 0
-  words[w + 5] = message.offset / 2 ** 32
-  words[w + 6] = message.number >>> 0
-  words[w + 7] = message.number / 2 ** 32
+  words[w + 1] = (RecordType.message | (stamp.flags << 8) | (message.codec << 16)) >>> 0
+  words[w + 2] = stamp.topic
+  words[w + 3] = stamp.partition
+  words[w + 4] = stamp.offset >>> 0
+  words[w + 5] = stamp.offset / 2 ** 32
+  words[w + 6] = stamp.number >>> 0
+  words[w + 7] = stamp.number / 2 ** 32
   words[w + 8] = message.counter >>> 0
   words[w + 9] = message.counter / 2 ** 32
   words[w + 10] = message.sentAtMs >>> 0
   words[w + 11] = message.sentAtMs / 2 ** 32
-  words[w + 12] = message.producer
+  words[w + 12] = stamp.producer
   words[w + 13] = idLength | (keyLength << 16)
   words[w + 14] = headersLength
   words[w + 15] = bodyLength

@@ -71,18 +71,19 @@ export class SegmentIndex {
   /** Takes note of the messages of an intact frame. On the path of every send: no closures, no objects. */
   addFrame(frame: Pick<Frame, 'bytes' | 'position'>): void {
     const { bytes, position } = frame
+    const view = viewOf(bytes)
     let at = frameHeaderBytes
-    for (let left = bytes.readUInt32LE(12); left > 0; left--) {
-      const length = bytes.readUInt32LE(at)
-      if (bytes[at + 4] === RecordType.message) this.#addMessage(bytes, at, length, position)
+    for (let left = view.getUint32(12, true); left > 0; left--) {
+      const length = view.getUint32(at, true)
+      if (view.getUint8(at + 4) === RecordType.message) this.#addMessage(view, at, length, position)
       at += align8(length)
     }
   }
 
-  #addMessage(bytes: Buffer, at: number, length: number, position: number): void {
-    const topic = bytes.readUInt32LE(at + 8)
-    const partition = bytes.readUInt32LE(at + 12)
-    const offset = bytes.readUInt32LE(at + 16) + bytes.readUInt32LE(at + 20) * 2 ** 32
+  #addMessage(view: DataView, at: number, length: number, position: number): void {
+    const topic = view.getUint32(at + 8, true)
+    const partition = view.getUint32(at + 12, true)
+    const offset = readU64(view, at + 16)
     const key = partitionKey(topic, partition)
     let index = this.partitions.get(key)
     if (index === undefined) {
@@ -92,7 +93,7 @@ export class SegmentIndex {
     if (index.add(offset, position, length)) this.#entries++
     this.messages++
     this.bytes += length
-    const sentAtMs = bytes.readUInt32LE(at + 40) + bytes.readUInt32LE(at + 44) * 2 ** 32
+    const sentAtMs = readU64(view, at + 40)
     if (sentAtMs > this.newestAtMs) this.newestAtMs = sentAtMs
   }
 

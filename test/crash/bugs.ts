@@ -2,10 +2,10 @@
 
 import { syncBuiltinESMExports } from 'node:module'
 import zlib from 'node:zlib'
+import { Cursor } from '../../src/engines/embedded/cursor.ts'
 import { EngineRecord } from '../../src/engines/embedded/records.ts'
 import { State } from '../../src/engines/embedded/state.ts'
 import { Store } from '../../src/engines/embedded/store.ts'
-import { Cursor, EmbeddedSubscription } from '../../src/engines/embedded/subscription.ts'
 import { Log } from '../../src/log/log.ts'
 import { SegmentWriter } from '../../src/log/segment-writer.ts'
 import { Space } from '../../src/log/space.ts'
@@ -81,16 +81,16 @@ function checksumOfHeader(): void {
 
 function loseAcksAtRotation(): void {
   const { rotate } = SegmentWriter.prototype
-  const { collect } = EmbeddedSubscription
+  const { collect } = Cursor.prototype
   let hasRotated = false
   SegmentWriter.prototype.rotate = async function (...args) {
     await rotate.apply(this, args)
     hasRotated = true
   }
-  EmbeddedSubscription.collect = (store, cursor) => {
-    if (!hasRotated) return collect(store, cursor)
+  Cursor.prototype.collect = function (store) {
+    if (!hasRotated) return collect.call(this, store)
     hasRotated = false
-    cursor.takeRuns()
+    this.takeRuns()
     return true
   }
 }

@@ -5,8 +5,9 @@ import { align8, buildFrame, forEachRecord, RecordFlag, RecordType } from '../..
 import {
   contentHashBytes,
   encodeMessage,
-  type MessageFields,
+  type MessageContent,
   MessageRecord,
+  type MessageStamp,
   messageBound,
   placeOf,
   recordProblem,
@@ -16,6 +17,9 @@ import {
 const text = (maxLength: number) =>
   fc.string({ unit: 'binary', maxLength }).filter((value) => value.isWellFormed())
 const u32 = fc.nat(2 ** 32 - 1)
+
+/** A message whole, as the tests compare it. */
+type MessageFields = MessageContent & MessageStamp
 
 const messageArbitrary: fc.Arbitrary<MessageFields> = fc
   .record({
@@ -49,7 +53,7 @@ function encoded(message: MessageFields): { bytes: Buffer; length: number } {
   const room = align8(messageBound(message))
   const slab = slabOf(new Uint8Array(room + 16))
   slab.bytes.fill(0xee)
-  const length = encodeMessage(slab, 8, message)
+  const length = encodeMessage(slab, 8, message, message)
   assert.ok(length <= messageBound(message), 'within its bound')
   assert.ok(
     slab.bytes.subarray(8 + align8(length)).every((byte) => byte === 0xee),

@@ -23,7 +23,7 @@ function message(topic: number, partition: number, offset: number, sentAtMs: num
     body: 'x',
   }
   const slab = slabOf(new Uint8Array((messageBound(fields) + 7) & ~7))
-  return slab.bytes.subarray(0, encodeMessage(slab, 0, fields))
+  return slab.bytes.subarray(0, encodeMessage(slab, 0, fields, fields))
 }
 
 /** Frames of messages of a few partitions, each with ascending offsets. */

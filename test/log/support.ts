@@ -69,7 +69,7 @@ export function messageRecord(offset: number, body: Uint8Array, sentAtMs = 1_700
     body,
   }
   const slab = slabOf(new Uint8Array((messageBound(fields) + 7) & ~7))
-  return slab.bytes.subarray(0, encodeMessage(slab, 0, fields))
+  return slab.bytes.subarray(0, encodeMessage(slab, 0, fields, fields))
 }
 
 export function valueRecord(number: number, bytes: Uint8Array): Uint8Array {

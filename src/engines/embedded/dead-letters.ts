@@ -25,23 +25,17 @@ export function deadLetterRecord(
   const id = deadLetterId(topic, group, delivery.id)
   const origin = { topic, group, messageId: delivery.id, partition, offset: delivery.offset }
   const headers: Headers = { ...delivery.headers, ...deadLetterHeaders({ ...origin, ...death }) }
-  const slab = slabOf(new Uint8Array((messageBound({ id, key, headers, body }) + 7) & ~7))
-  const length = encodeMessage(slab, 0, {
+  const letter = { id, key, headers, body, codec, sentAtMs, counter: 0 }
+  const slab = slabOf(new Uint8Array((messageBound(letter) + 7) & ~7))
+  const length = encodeMessage(slab, 0, letter, {
     topic: deadTopic.number,
     partition: 0,
     offset,
     // A copy has no stamp of its own: the original's place is in its headers.
     number: 0,
-    counter: 0,
     producer: 0,
-    sentAtMs,
-    codec,
     flags: 0,
-    id,
     contentHash: contentHash(key, body),
-    key,
-    headers,
-    body,
   })
   return slab.bytes.subarray(0, length)
 }

@@ -3,6 +3,7 @@ import type { Delivery, Outgoing } from '../../core/engine.ts'
 import { messageId } from '../../core/id.ts'
 import type { Headers } from '../../core/message.ts'
 import type { MessageRecord } from '../../log/record.ts'
+import type { Tail } from './message-cache.ts'
 import type { FailureState } from './records.ts'
 
 const noHeaders: Headers = Object.freeze({})
@@ -22,6 +23,10 @@ export class StoredMessage {
   readonly #epoch: string
   readonly #counter: number
   readonly headers: Headers
+  // Its place in the message cache: there is one of them for each message under way, so it carries its own links.
+  older: StoredMessage | null = null
+  newer: StoredMessage | null = null
+  tail: Tail | null = null
 
   private constructor(
     place: { topic: string; partition: number; offset: number },

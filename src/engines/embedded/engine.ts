@@ -22,6 +22,7 @@ import type {
 import { HoldfastError } from '../../core/errors.ts'
 import type { Recovered } from '../../log/recovery.ts'
 import { addTopic, groupFor, requireSameTopic } from './catalog.ts'
+import type { Cursor } from './cursor.ts'
 import { deadLetterRecord, deadTopicName, readDeadLetters } from './dead-letters.ts'
 import { describeGroup, describeTopic } from './describe.ts'
 import { announceUnsafe, openStore } from './directory.ts'
@@ -39,7 +40,7 @@ import {
 import { Repair, type RepairHost } from './repair.ts'
 import type { Group, Topic } from './state.ts'
 import type { Store } from './store.ts'
-import { type Cursor, EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
+import { EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
 import { Turns } from './turns.ts'
 
 const durability = Object.freeze({
@@ -164,8 +165,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, R
   async outcomes(producer: EmbeddedProducer): Promise<void> {
     // Of a failed log every message has its outcome: nobody knows, or refused.
     const isPending = () =>
-      !this.store.isFailed &&
-      (producer.hasWaiting || this.store.pendingMessages.some((entry) => entry.epoch === producer.epochText))
+      !this.store.isFailed && (producer.hasWaiting || this.store.pending.has(producer.epochText))
     while (isPending()) await this.flush()
   }
 
@@ -350,7 +350,7 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, R
     publish('logFailed', { directory, error })
     const unavailable = this.#unavailable(error)
     const waiting = [...this.#producers].flatMap((producer) => producer.takeWaiting())
-    const pending = store.pendingMessages
+    const pending = [...store.pending]
     if (error.code === 'fenced') this.#lose(error)
     else this.#repair = new Repair(store, this.#options, this)
     if (this.#closing !== null) this.#repair?.stop()

@@ -1,6 +1,6 @@
 /**
- * The newest messages of partitions whose consumers keep up, so that a consumer that keeps up reads nothing back. Bounded for the whole
- * engine: the oldest goes first, and partitions nobody follows are not kept at all.
+ * Messages stored and not yet handed out to every consumer that keeps up, so that such a consumer reads nothing back. Bounded for the
+ * whole engine: the oldest goes first, and partitions nobody follows are not kept at all.
  */
 import type { StoredMessage } from './delivery.ts'
 import type { Partition } from './state.ts'
@@ -12,7 +12,7 @@ const maxBytes = 8 * 1024 * 1024
 export const followDistance = maxMessages
 
 /** Consecutive messages of one partition. */
-class Tail {
+export class Tail {
   first = 0
   #messages: (StoredMessage | undefined)[] = []
   #head = 0
@@ -47,11 +47,15 @@ class Tail {
 
 export class MessageCache {
   readonly #tails = new Map<Partition, Tail>()
-  /** Whose message is the oldest, second oldest, …: the order of eviction. */
-  #order: Partition[] = []
-  #orderHead = 0
+  // Linked through the messages, oldest first: the order of eviction.
+  #oldest: StoredMessage | null = null
+  #newest: StoredMessage | null = null
   #messages = 0
   #bytes = 0
+
+  get size(): number {
+    return this.#messages
+  }
 
   get(partition: Partition, offset: number): StoredMessage | undefined {
     return this.#tails.get(partition)?.at(offset)
@@ -65,33 +69,40 @@ export class MessageCache {
     }
     while (tail.end > tail.first && tail.end !== message.offset) this.#drop(tail)
     tail.push(message)
-    this.#order.push(partition)
+    message.tail = tail
+    message.older = this.#newest
+    if (this.#newest === null) this.#oldest = message
+    else this.#newest.newer = message
+    this.#newest = message
     this.#messages++
     this.#bytes += message.bytes
     while (this.#messages > maxMessages || (this.#bytes > maxBytes && this.#messages > 1)) this.#evict()
   }
 
-  clear(): void {
-    this.#tails.clear()
-    this.#order = []
-    this.#orderHead = 0
-    this.#messages = 0
-    this.#bytes = 0
+  /** Nobody waits for the messages below `offset` any more. */
+  forget(partition: Partition, offset: number): void {
+    const tail = this.#tails.get(partition)
+    if (tail === undefined) return
+    while (tail.first < offset && tail.end > tail.first) this.#drop(tail)
   }
 
   #evict(): void {
-    const partition = this.#order[this.#orderHead++]!
-    if (this.#orderHead >= 4096) {
-      this.#order = this.#order.slice(this.#orderHead)
-      this.#orderHead = 0
-    }
-    const tail = this.#tails.get(partition)
-    if (tail !== undefined) this.#drop(tail)
+    const tail = this.#oldest?.tail
+    if (tail) this.#drop(tail)
   }
 
   #drop(tail: Tail): void {
     const message = tail.shift()
     if (message === undefined) return
+    const { older, newer } = message
+    if (older === null) this.#oldest = newer
+    else older.newer = newer
+    if (newer === null) this.#newest = older
+    else newer.older = older
+    // A dead message in the old generation must not keep younger ones alive.
+    message.older = null
+    message.newer = null
+    message.tail = null
     this.#messages--
     this.#bytes -= message.bytes
   }

@@ -4,7 +4,7 @@ import type { EngineProducer, Outgoing } from '../../core/engine.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Durability } from '../../core/message.ts'
 import { partitionFor } from '../../core/partition.ts'
-import { contentHashBytes, encodeMessage, type MessageFields, messageBound } from '../../log/record.ts'
+import { contentHashBytes, encodeMessage, messageBound } from '../../log/record.ts'
 import type { Topic } from './state.ts'
 import type { Store } from './store.ts'
 
@@ -20,6 +20,8 @@ export interface ProducerHost {
   outcomes(producer: EmbeddedProducer): Promise<void>
   producerClosed(producer: EmbeddedProducer): void
 }
+
+const noHash: Uint8Array | null = null
 
 export class EmbeddedProducer implements EngineProducer {
   readonly epoch: Uint8Array
@@ -96,38 +98,29 @@ export class EmbeddedProducer implements EngineProducer {
     const { log } = store
     const producer = this.#host.producerNumber(this)
     if (producer === null) return from
+    // One for the whole batch: nobody keeps it.
+    const stamp = { topic: 0, partition: 0, offset: 0, number: 0, producer, flags: 0, contentHash: noHash }
+    let topic: Topic | null = null
     for (let i = from; i < batch.length; i++) {
       const message = batch[i]!
-      const topic = this.#host.topicFor(message.topic)
+      if (topic === null || topic.name !== message.topic) topic = this.#host.topicFor(message.topic)
       if (topic === null || !log.hasRoom) return i
       const { maxBytes } = topic.settings
       if (maxBytes !== null && topic.storedBytes + message.bytes > maxBytes) {
         this.#refuse(message, `topic ${topic.name} holds ${topic.storedBytes} bytes of at most ${maxBytes}`)
         continue
       }
-      const { id, key, headers, body } = message
-      const frame = log.open(messageBound({ id, key, headers, body }))
+      const frame = log.open(messageBound(message))
       if (frame === null) return i
-      const partition = topic.partitions[this.#partitionOf(key, topic)]!
+      const partition = topic.partitions[this.#partitionOf(message.key, topic)]!
       const offset = partition.next++
       partition.sentMessages++
-      const fields: MessageFields = {
-        topic: topic.number,
-        partition: partition.number,
-        offset,
-        number: this.#nextNumber(topic, partition.number),
-        counter: message.counter,
-        sentAtMs: message.sentAtMs,
-        producer,
-        codec: message.codec,
-        flags: 0,
-        id,
-        contentHash: id === null ? null : contentHash(key, body),
-        key,
-        headers,
-        body,
-      }
-      const length = encodeMessage(frame.slab, frame.start + frame.length, fields)
+      stamp.topic = topic.number
+      stamp.partition = partition.number
+      stamp.offset = offset
+      stamp.number = this.#nextNumber(topic, partition.number)
+      stamp.contentHash = message.id === null ? null : contentHash(message.key, message.body)
+      const length = encodeMessage(frame.slab, frame.start + frame.length, message, stamp)
       topic.storedBytes += length
       topic.storedMessages++
       log.added(frame, length, false)

@@ -6,12 +6,14 @@ import type { Outgoing } from '../../core/engine.ts'
 import type { HoldfastError } from '../../core/errors.ts'
 import type { LogHost } from '../../log/host.ts'
 import type { Log } from '../../log/log.ts'
+import type { Cursor } from './cursor.ts'
 import { StoredMessage } from './delivery.ts'
 import { MessageCache } from './message-cache.ts'
+import { PendingMessages } from './pending-messages.ts'
 import type { EmbeddedProducer } from './producer.ts'
 import { engineRecordTypes } from './records.ts'
 import { type Partition, State } from './state.ts'
-import { type Cursor, EmbeddedSubscription } from './subscription.ts'
+import type { EmbeddedSubscription } from './subscription.ts'
 
 /** What the engine is told. */
 export interface StoreEvents {
@@ -20,15 +22,6 @@ export interface StoreEvents {
   drained(): void
   /** Something came to rest: segments may have become free. */
   cameToRest(): void
-}
-
-/** A message appended and not yet durable. */
-interface PendingMessage {
-  readonly message: Outgoing
-  readonly epoch: string
-  readonly partition: Partition
-  readonly offset: number
-  readonly ticket: number
 }
 
 /** A settlement appended and not yet durable: when the log fails it is done again. */
@@ -52,8 +45,8 @@ export class Store implements LogHost {
   settlements: PendingSettlement[] = []
   /** Numbers of this process's producers in this store's table. */
   readonly producerNumbers = new Map<EmbeddedProducer, number>()
-  #pending: PendingMessage[] = []
-  #pendingHead = 0
+  /** Messages appended and not yet durable. */
+  readonly pending = new PendingMessages()
   #whenWritten: { ticket: number; run: () => void }[] = []
 
   constructor(events: StoreEvents) {
@@ -71,11 +64,6 @@ export class Store implements LogHost {
 
   get isFailed(): boolean {
     return this.#log === null || this.#log.error !== null
-  }
-
-  /** Messages appended and not yet durable. */
-  get pendingMessages(): readonly PendingMessage[] {
-    return this.#pendingHead === 0 ? this.#pending : this.#pending.slice(this.#pendingHead)
   }
 
   attach(log: Log): void {
@@ -104,7 +92,15 @@ export class Store implements LogHost {
   }
 
   appended(message: Outgoing, epoch: string, partition: Partition, offset: number): void {
-    this.#pending.push({ message, epoch, partition, offset, ticket: this.log.ticket })
+    this.pending.add(message, epoch, partition, offset, this.log.ticket)
+  }
+
+  /** What every follower has handed out leaves the memory. */
+  handedOut(partition: Partition): void {
+    let next = Number.POSITIVE_INFINITY
+    for (const subscription of this.followers.get(partition.topic.number) ?? [])
+      next = Math.min(next, subscription.cursors[partition.number]!.next)
+    this.cache.forget(partition, next)
   }
 
   // --- LogHost ---
@@ -141,7 +137,7 @@ export class Store implements LogHost {
     this.dirty = []
     for (const cursor of cursors) {
       cursor.isDirty = false
-      if (EmbeddedSubscription.collect(this, cursor)) continue
+      if (cursor.collect(this)) continue
       cursor.isDirty = true
       this.dirty.push(cursor)
     }
@@ -160,18 +156,7 @@ export class Store implements LogHost {
     if (this.settlements.length > 0 && this.settlements[0]!.ticket <= ticket) {
       this.settlements = this.settlements.filter((entry) => entry.ticket > ticket)
     }
-    const pending = this.#pending
-    let head = this.#pendingHead
-    for (; head < pending.length && pending[head]!.ticket <= ticket; head++) this.#confirm(pending[head]!)
-    // Cut rarely: a splice for each group would move the rest of the queue every time.
-    if (head === pending.length) {
-      this.#pending = []
-      head = 0
-    } else if (head >= 8192) {
-      this.#pending = pending.slice(head)
-      head = 0
-    }
-    this.#pendingHead = head
+    this.pending.take(ticket, this.#confirm)
   }
 
   drained(): void {
@@ -182,8 +167,7 @@ export class Store implements LogHost {
     this.#events.failed(this, error)
   }
 
-  #confirm(entry: PendingMessage): void {
-    const { message, partition, offset } = entry
+  readonly #confirm = (message: Outgoing, epoch: string, partition: Partition, offset: number): void => {
     partition.durable = offset + 1
     const followers = this.followers.get(partition.topic.number)
     if (followers !== undefined) {
@@ -192,7 +176,7 @@ export class Store implements LogHost {
         keep ||= subscription.follows(partition.number, offset)
         subscription.wake()
       }
-      if (keep) this.cache.add(partition, StoredMessage.sent(message, entry.epoch, partition.number, offset))
+      if (keep) this.cache.add(partition, StoredMessage.sent(message, epoch, partition.number, offset))
     }
     message.confirmed(partition.number, offset)
   }

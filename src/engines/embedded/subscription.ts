@@ -15,9 +15,10 @@ import { type Frame, forEachRecord, RecordType } from '../../log/format.ts'
 import { readFrames } from '../../log/reader.ts'
 import { MessageRecord } from '../../log/record.ts'
 import type { Segment } from '../../log/segment.ts'
+import { Cursor } from './cursor.ts'
 import { EmbeddedDelivery, StoredMessage } from './delivery.ts'
 import { followDistance } from './message-cache.ts'
-import { EngineRecord, SettledAs, settledRecord, u64Record } from './records.ts'
+import { EngineRecord, u64Record } from './records.ts'
 import type { GroupPartition } from './state.ts'
 import type { Store } from './store.ts'
 
@@ -29,89 +30,6 @@ export interface SubscriptionHost {
   deadLetter(cursor: Cursor, delivery: Delivery, death: Death): void
   retry(cursor: Cursor, delivery: Delivery, failure: Failure): void
   unsubscribed(subscription: EmbeddedSubscription): void
-}
-
-/** Where one partition of the group stands. */
-export class Cursor {
-  own: GroupPartition
-  /** The next offset to hand out. */
-  next: number
-  paused = false
-  /** Up to here the log says (on the disk) that messages may have been handed out. */
-  window: number
-  #windowAsked: number
-  /** Below this offset messages may be at rest already. */
-  settledBelow: number
-  /** Whether all messages from `next` on lie behind the position of the running scan. */
-  covered = false
-  /** Handed out and not settled. */
-  inHand = 0
-  /** Handled, not yet appended: pairs of first offset and offset behind the last. */
-  runs: number[] = []
-  isDirty = false
-
-  constructor(own: GroupPartition) {
-    this.own = own
-    this.next = own.settled.floor
-    this.window = own.window
-    this.#windowAsked = own.window
-    this.settledBelow = own.partition.next
-  }
-
-  /** The log was opened anew: same offsets, other objects. */
-  rebind(own: GroupPartition): void {
-    this.own = own
-    this.window = own.window
-    this.#windowAsked = own.window
-    this.settledBelow = own.partition.next
-    this.covered = false
-  }
-
-  skipSettled(): void {
-    if (this.next < this.settledBelow) this.next = this.own.settled.nextMissing(this.next)
-  }
-
-  get isBehind(): boolean {
-    return !this.paused && this.next < this.own.partition.durable
-  }
-
-  /** Asks for more window when half of it is used up; true when the next message may go out. */
-  mayHandOut(store: Store, prefetch: number): boolean {
-    const half = Math.max(1, prefetch >>> 1)
-    if (this.next + half > this.#windowAsked) {
-      const upTo = this.next + prefetch
-      const { group, partition } = this.own
-      if (store.log.append([u64Record(EngineRecord.window, upTo, group.number, partition.number)], true)) {
-        this.own.window = upTo
-        this.#windowAsked = upTo
-        store.whenWritten(() => {
-          this.window = Math.max(this.window, upTo)
-        })
-      }
-    }
-    return this.next < this.window
-  }
-
-  ack(offset: number): void {
-    const { runs } = this
-    if (runs.length > 0 && runs[runs.length - 1] === offset) runs[runs.length - 1] = offset + 1
-    else runs.push(offset, offset + 1)
-  }
-
-  /** The runs gathered so far, merged and in order; they are the caller's from then on. */
-  takeRuns(): number[] {
-    const runs = this.runs
-    this.runs = []
-    if (runs.length <= 2) return runs
-    const order = Array.from({ length: runs.length / 2 }, (_, i) => i * 2).sort((a, b) => runs[a]! - runs[b]!)
-    const merged: number[] = []
-    for (const i of order) {
-      const last = merged.length - 1
-      if (last > 0 && runs[i]! <= merged[last]!) merged[last] = Math.max(merged[last]!, runs[i + 1]!)
-      else merged.push(runs[i]!, runs[i + 1]!)
-    }
-    return merged
-  }
 }
 
 export class EmbeddedSubscription implements Subscription {
@@ -315,6 +233,7 @@ export class EmbeddedSubscription implements Subscription {
     for (let i = 0; i < count; i++) {
       const cursor = this.cursors[(this.#turn + i) % count]!
       cursor.skipSettled()
+      const before = cursor.next
       while (cursor.isBehind && this.#messages > 0 && this.#bytes > 0) {
         const message = store.cache.get(cursor.own.partition, cursor.next)
         if (message === undefined) {
@@ -328,6 +247,7 @@ export class EmbeddedSubscription implements Subscription {
         this.#handOut(cursor, message, batch)
         cursor.skipSettled()
       }
+      if (cursor.next !== before) store.handedOut(cursor.own.partition)
     }
     return needsDisk && this.#aheadNext === this.#ahead.length
   }
@@ -467,32 +387,6 @@ export class EmbeddedSubscription implements Subscription {
       'corrupt',
       `${what} was not handled by group ${this.options.group} and is nowhere in the log`,
     )
-  }
-
-  /** Settles what the consumer acknowledged since the last group. */
-  static collect(store: Store, cursor: Cursor): boolean {
-    const { own } = cursor
-    const runs = cursor.takeRuns()
-    const record = settledRecord(
-      own.group.number,
-      own.partition.number,
-      own.group.settings.generation,
-      SettledAs.handled,
-      runs,
-    )
-    if (!store.log.append([record], true)) {
-      cursor.runs = runs
-      return false
-    }
-    for (let i = 0; i < runs.length; i += 2) own.settle(runs[i]!, runs[i + 1]!, SettledAs.handled)
-    store.settlements.push({
-      ticket: store.log.ticket,
-      redo: () => {
-        for (let i = 0; i < runs.length; i += 2) cursor.runs.push(runs[i]!, runs[i + 1]!)
-      },
-      cursor,
-    })
-    return true
   }
 }
 

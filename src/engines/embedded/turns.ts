@@ -3,7 +3,7 @@
  * of it does.
  */
 import type { HoldfastError } from '../../core/errors.ts'
-import type { Cursor } from './subscription.ts'
+import type { Cursor } from './cursor.ts'
 
 interface Turn {
   /** Whose settlement it is; null: somebody awaits what comes of it. */
