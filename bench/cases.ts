@@ -1,20 +1,15 @@
 /** The benchmarks, each with its goal. A row says what was measured on both sides; nothing is asserted. */
 import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { systemClock } from '../src/core/clock.ts'
-import { quietLogger } from '../src/core/logger.ts'
-import { systemRandom } from '../src/core/random.ts'
-import { nodeDisk } from '../src/disk/node.ts'
-import type { Disk } from '../src/disk/port.ts'
-import { openEmbedded } from '../src/engines/embedded/index.ts'
-import { Holdfast } from '../src/holdfast.ts'
 import { connect } from '../src/index.ts'
-import { pairs } from './measure.ts'
+import { connectCounting } from './counting-disk.ts'
+import { cpuMicros, pairs } from './measure.ts'
 import { rawLoop } from './raw.ts'
-import { drained, sendWindow, topic } from './workload.ts'
+import { click, drained, sendWindow, topic } from './workload.ts'
 
 export interface Row {
   readonly what: string
@@ -39,12 +34,15 @@ const rate = (value: number): string => `${Math.round(value).toLocaleString('en'
 
 async function window1000({ directory, rounds }: CaseOptions): Promise<Row[]> {
   const messages = 200_000
-  const holdfast = await connect(join(directory, 'send'))
+  const { holdfast, counts } = await connectCounting(join(directory, 'send'))
   const producer = await holdfast.producer()
   await sendWindow(producer, 1000, messages)
+  let sent = 0
+  const groupsBefore = counts.groups
   const ours = async () => {
     const startedAt = performance.now()
     await sendWindow(producer, 1000, messages)
+    sent += messages
     return (messages * 1000) / (performance.now() - startedAt)
   }
   const raw = (preallocated: boolean) => () =>
@@ -52,15 +50,25 @@ async function window1000({ directory, rounds }: CaseOptions): Promise<Row[]> {
   const growing = await pairs(rounds, messages, ours, raw(false))
   const preallocated = await pairs(rounds, messages, ours, raw(true))
   await holdfast.close()
+  const group = Math.round(sent / (counts.groups - groupsBefore))
+  const floor = callersOwnMicros(messages)
   const row = (name: string, goal: string, measured: typeof growing): Row => ({
     what: `send, 1000 in flight; raw on a ${name} file`,
     goal,
     ours: rate(measured.ours),
     raw: rate(measured.raw),
     ratio: measured.ratio.toFixed(2),
-    notes: `${measured.lowest.toFixed(2)}–${measured.highest.toFixed(2)}, ${measured.cpuMicros.toFixed(1)} µs CPU a message`,
+    notes: `${measured.lowest.toFixed(2)}–${measured.highest.toFixed(2)}, ${measured.cpuMicros.toFixed(1)} µs CPU a message, of which the caller's objects and JSON ${floor.toFixed(1)}; groups of ${group}`,
   })
   return [row('growing', '≥ 0.40, or ≥ 400,000/s', growing), row('preallocated', 'reported', preallocated)]
+}
+
+/** What the caller spends before Holdfast sees a message: the object, and the JSON nobody can do without. */
+function callersOwnMicros(messages: number): number {
+  const cpu = cpuMicros()
+  let characters = 0
+  for (let i = 0; i < messages; i++) characters += JSON.stringify(click(i).body).length
+  return characters > 0 ? cpu() / messages : Number.NaN
 }
 
 async function endToEnd({ directory, rounds }: CaseOptions): Promise<Row[]> {
@@ -124,38 +132,10 @@ async function oneAtATime({ directory, rounds }: CaseOptions): Promise<Row[]> {
 
 /** A consumer that keeps up reads nothing back: counted at the disk port. */
 async function keepsUp({ directory }: CaseOptions): Promise<Row[]> {
-  let reads = 0
-  const counting: Disk = {
-    ...nodeDisk,
-    async open(path) {
-      const file = await nodeDisk.open(path)
-      return {
-        path,
-        size: () => file.size(),
-        close: () => file.close(),
-        read: (position, length) => {
-          reads++
-          return file.read(position, length)
-        },
-      }
-    },
-  }
-  const parts = { clock: systemClock, random: systemRandom, logger: quietLogger }
-  const engine = await openEmbedded({
-    ...parts,
-    disk: counting,
-    directory: join(directory, 'keeps-up'),
-    segmentBytes: 64 * 1024 * 1024,
-    reserveBytes: 0,
-    bufferBytes: 8 * 1024 * 1024,
-    ackSyncMs: 50,
-    unsafeNetworkDisk: false,
-    createIfMissing: true,
-  })
-  const holdfast = new Holdfast(engine, parts)
+  const { holdfast, counts } = await connectCounting(join(directory, 'keeps-up'))
   const producer = await holdfast.producer()
   await holdfast.consume({ topic, group: 'bench', concurrency: 32 }, async () => undefined)
-  const atOpen = reads
+  const atOpen = counts.reads
   const messages = 50_000
   for (let i = 0; i < messages; i += 200) {
     await sendWindow(producer, 200, 200, i)
@@ -166,7 +146,7 @@ async function keepsUp({ directory }: CaseOptions): Promise<Row[]> {
     {
       what: `a consumer that keeps up, ${messages.toLocaleString('en')} messages`,
       goal: '0 reads',
-      ours: `${reads - atOpen} reads`,
+      ours: `${counts.reads - atOpen} reads`,
       raw: '',
       ratio: '',
       notes: 'counted at the disk port',
@@ -184,9 +164,10 @@ interface BacklogReport {
 /** In processes of their own: resident memory is the process's. */
 async function backlog({ directory, backlog }: CaseOptions): Promise<Row[]> {
   const store = join(directory, 'backlog')
+  const program = asPublished(directory)
   const rows: Row[] = []
   const step = async (name: string, flags: readonly string[], kill: boolean): Promise<BacklogReport> => {
-    const child = fork(new URL('./backlog-child.ts', import.meta.url), [name, store, String(backlog)], {
+    const child = fork(program, [name, store, String(backlog)], {
       execArgv: [...flags],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
@@ -224,6 +205,19 @@ async function backlog({ directory, backlog }: CaseOptions): Promise<Row[]> {
     notes: `${readdirSync(join(store, 'log')).length} files`,
   })
   return rows
+}
+
+/** The steps run what is published: what takes TypeScript's types away would take some 30 MB in their processes. */
+function asPublished(directory: string): string {
+  const holdfast = new URL('../dist/index.js', import.meta.url).href
+  for (const name of ['workload', 'backlog-child']) {
+    const source = readFileSync(new URL(`./${name}.ts`, import.meta.url), 'utf8')
+    const script = stripTypeScriptTypes(source)
+      .replaceAll("'../src/index.ts'", JSON.stringify(holdfast))
+      .replaceAll("'./workload.ts'", "'./workload.mjs'")
+    writeFileSync(join(directory, `${name}.mjs`), script)
+  }
+  return join(directory, 'backlog-child.mjs')
 }
 
 function memoryRow(what: string, goal: string, report: BacklogReport): Row {

@@ -1,4 +1,11 @@
-/** Pairs, alternated in one run: what a busy machine does to one side it does to the other. */
+/**
+ * Pairs, alternated in one run: what a busy machine does to one side it does to the other, but not as much. So a pair is taken
+ * again where other processes took more than a tenth of the processors meanwhile, up to four times as many pairs in all.
+ */
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+
+const maxForeignShare = 0.1
 
 export interface Measured {
   /** Medians, and the range of the ratio over the rounds. */
@@ -18,12 +25,14 @@ export async function pairs(
   raw: () => Promise<number>,
 ): Promise<Measured> {
   const results: { ours: number; raw: number; cpu: number }[] = []
-  for (let round = 0; round < rounds; round++) {
+  for (let left = rounds * 4; results.length < rounds; left--) {
+    const foreign = foreignShare()
     const rawRate = await raw()
-    const before = process.cpuUsage()
+    const cpu = cpuMicros()
     const ourRate = await ours()
-    const { user, system } = process.cpuUsage(before)
-    results.push({ ours: ourRate, raw: rawRate, cpu: (user + system) / messages })
+    const micros = cpu() / messages
+    if (left > rounds - results.length && foreign() > maxForeignShare) continue
+    results.push({ ours: ourRate, raw: rawRate, cpu: micros })
   }
   const ratios = results.map((result) => result.ours / result.raw)
   return {
@@ -33,6 +42,40 @@ export async function pairs(
     lowest: Math.min(...ratios),
     highest: Math.max(...ratios),
     cpuMicros: median(results.map((result) => result.cpu)),
+  }
+}
+
+/** Processor time of this process since the call, all threads, microseconds. */
+export function cpuMicros(): () => number {
+  const before = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(before)
+    return user + system
+  }
+}
+
+/** Which share of all processors other processes took since the call; 0 where nothing says so. */
+function foreignShare(): () => number {
+  const busyBefore = busyMicros()
+  const own = cpuMicros()
+  const startedAt = performance.now()
+  return () => {
+    const elapsedMicros = (performance.now() - startedAt) * 1000
+    return Math.max(0, busyMicros() - busyBefore - own()) / (elapsedMicros * cpus().length)
+  }
+}
+
+/** User, nice, system and soft interrupts of the whole machine (proc(5)); a tick has 10 ms. */
+function busyMicros(): number {
+  try {
+    const [user, nice, system, , , , soft] = readFileSync('/proc/stat', 'utf8')
+      .split('\n', 1)[0]
+      .replace(/^cpu +/, '')
+      .split(' ')
+      .map(Number)
+    return (user + nice + system + soft) * 10_000
+  } catch {
+    return 0
   }
 }
 

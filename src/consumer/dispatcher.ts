@@ -14,7 +14,7 @@ import { Lane, ReadyLanes, Work } from './lane.ts'
 import type { ConsumerSettings } from './options.ts'
 import { Places } from './places.ts'
 import type { Report } from './report.ts'
-import { decide, longestBackoffMs } from './retry-policy.ts'
+import { decide } from './retry-policy.ts'
 import { Turn } from './turn.ts'
 import { DeadLetter, type Description, describe, verdictOf } from './verdict.ts'
 
@@ -196,6 +196,9 @@ export class Dispatcher implements AttemptHost {
 
   private accept(delivery: Delivery): void {
     const work = new Work(delivery)
+    const { notBeforeMs } = delivery
+    // From here on the wall clock may step: what is left to wait is counted without it.
+    if (notBeforeMs !== 0) work.notBeforeMs = this.clock.monotonic() + notBeforeMs - this.clock.now()
     this.inHand++
     const key = this.settings.order === 'key' ? delivery.key : null
     const lane = key === null ? undefined : this.lanes.get(key)
@@ -221,11 +224,8 @@ export class Dispatcher implements AttemptHost {
   private offer(lane: Lane): void {
     const work = lane.head
     if (work === null) return
-    const { notBeforeMs } = work.delivery
-    if (notBeforeMs !== 0) {
-      // A step of the wall clock must not hold a message longer than a backoff could.
-      const longestMs = longestBackoffMs(this.settings.backoffMs)
-      const waitMs = Math.min(notBeforeMs - this.clock.now(), longestMs)
+    if (work.notBeforeMs !== 0) {
+      const waitMs = work.notBeforeMs - this.clock.monotonic()
       if (waitMs > 0) {
         this.hold(lane)
         this.holds.add(lane, waitMs)

@@ -9,6 +9,8 @@ export class Work {
   failures: number
   /** Wall time; 0: none. */
   firstFailureMs: number
+  /** Monotonic time before which it must not run, from an attempt before it was delivered; 0: at once. */
+  notBeforeMs = 0
   /** It gave its credit back and counts against `maxHeld`, until it is settled. */
   held = false
 

@@ -48,8 +48,3 @@ function backoffAfter(steps: readonly number[], failures: number, random: Random
   const share = random.uint32() / 2 ** 32
   return Math.round(step * (1 - jitter + 2 * jitter * share))
 }
-
-/** No wait of `steps` is longer, jitter included. */
-export function longestBackoffMs(steps: readonly number[]): number {
-  return Math.round(steps[steps.length - 1] * (1 + jitter))
-}

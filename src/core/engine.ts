@@ -190,7 +190,10 @@ export interface Delivery {
   readonly bytes: number
   /** Attempts that failed before this delivery. */
   readonly failures: number
-  /** Wall time before which the handler must not run again (a backoff that outlived a restart); 0: at once. */
+  /**
+   * Wall time before which the handler must not run again (a backoff that outlived a restart); 0: at once. Never further away than the
+   * wait that was asked for, wherever the clock went meanwhile.
+   */
   readonly notBeforeMs: number
   /** Wall time of the first failed attempt; 0: none. */
   readonly firstFailureMs: number

@@ -23,6 +23,13 @@ import { SegmentIndex } from './segment-index.ts'
 /** A last segment no longer than this is taken over whole, so that many short runs do not leave many files. */
 const absorbBytes = 256 * 1024
 const chunkBytes = 1024 * 1024
+const restoredAtOnce = 8
+
+interface RestoredSegment {
+  readonly segment: Segment
+  /** Its footer was gone: the segment was read as a whole. */
+  readonly scanned: boolean
+}
 
 export interface TailCut {
   readonly segment: string
@@ -89,22 +96,17 @@ export class ChainReader {
     }
     const present = new Set(names)
     const live = table.filter((entry) => !this.#released.has(entry.number))
-    let scannedSegments = 0
-    const segments: Segment[] = []
     for (const entry of live) {
       const name = segmentName(entry.number, entry.fence)
       if (!present.has(name)) {
         throw corrupt(`${this.#directory}/log/${name}`, 0, 'this segment is missing, and it was not given up')
       }
-      const restored = await this.#restore(entry)
-      if (restored.scanned) scannedSegments++
-      segments.push(restored.segment)
     }
-    segments.push(segment)
+    const restored = await this.#restoreAll(live)
     return {
       logId: header.logId,
-      segments,
-      scannedSegments,
+      segments: [...restored.map((sealed) => sealed.segment), segment],
+      scannedSegments: restored.filter(({ scanned }) => scanned).length,
       clean: replay.clean,
       tail: replay.tail,
       tailCut: replay.tailCut,
@@ -304,8 +306,22 @@ export class ChainReader {
   }
   #types: Set<number> | null = null
 
+  /** A few at once: a long backlog is many small reads, and a disk does several in the time of one. */
+  async #restoreAll(entries: readonly SegmentEntry[]): Promise<RestoredSegment[]> {
+    const restored: RestoredSegment[] = []
+    for (let i = 0; i < entries.length; i += restoredAtOnce) {
+      const some = entries.slice(i, i + restoredAtOnce).map((entry) => this.#restore(entry))
+      // Nothing reads any more when this gives up, and the first damage is the one that is named.
+      for (const result of await Promise.allSettled(some)) {
+        if (result.status === 'rejected') throw result.reason
+        restored.push(result.value)
+      }
+    }
+    return restored
+  }
+
   /** A sealed segment with its index: from the footer, or, where that is gone, by reading the segment. */
-  async #restore(entry: SegmentEntry): Promise<{ segment: Segment; scanned: boolean }> {
+  async #restore(entry: SegmentEntry): Promise<RestoredSegment> {
     const path = `${this.#directory}/log/${segmentName(entry.number, entry.fence)}`
     await this.#header(path, entry)
     const segment = new Segment(path, entry, new SegmentIndex())

@@ -21,11 +21,13 @@ import {
 } from './format.ts'
 import { FrameBuffer, type OpenFrame } from './frame-buffer.ts'
 import type { LogHost, LogSettings } from './host.ts'
+import { LazyTimer } from './lazy-timer.ts'
 import type { Owner } from './owner.ts'
 import { OpenFiles } from './reader.ts'
 import type { Segment } from './segment.ts'
 import { type LogStart, SegmentWriter } from './segment-writer.ts'
 import type { Space } from './space.ts'
+import { SyncWaiters } from './sync-waiters.ts'
 
 /** Up to so many bytes of a snapshot go in front of each group, so that it never holds up sends. */
 const snapshotShareBytes = 64 * 1024
@@ -84,20 +86,18 @@ export class Log {
   /** The last ticket that is in a segment. */
   #placedTicket = 0
   #releasing: { readonly segment: Segment; readonly ticket: number }[] = []
-  /** When the oldest thing that only waits lazily began to wait; NaN: nothing does. */
-  #lazySince = Number.NaN
+  readonly #lazy: LazyTimer
   #wantsSync = false
   /** Whether a frame says of all before it that they were durable; the first segment of an owner ends with one. */
   #vouched = true
   /** Whether something written to the current segment is not synced, or about to be. */
   #unsynced = false
-  #timer: Timer | null = null
-  /** Everything that waits lazily is written, and `#timer` is for its sync. */
-  #waitsForSync = false
   #idleTimer: Timer | null = null
   #error: HoldfastError | null = null
   #closing = false
-  readonly #afterSync: { ticket: number; run: () => void }[] = []
+  /** The record of an orderly end is appended: nothing may come behind it. */
+  #ended = false
+  readonly #waiters = new SyncWaiters()
 
   constructor(start: LogStart, host: LogHost) {
     this.settings = start.settings
@@ -109,6 +109,7 @@ export class Log {
     this.#space = start.space
     this.segments = start.segments
     this.files = new OpenFiles(start.settings.disk)
+    this.#lazy = new LazyTimer(start.settings, (sync) => this.#writeLazily(sync))
     this.#syncedSequence = this.#tail.sequence
     this.#durablePosition = this.current.endPosition
     this.#armIdle()
@@ -146,10 +147,11 @@ export class Log {
 
   /**
    * A frame in which a record or batch of at most `bound` bytes can be encoded, at `frame.start + frame.length`; null when there is
-   * no room (`drained` will say when). Every `open` that is used is followed by `added` in the same turn.
+   * no room (`drained` will say when), or the log is ended. Every `open` that is used is followed by `added` in the same turn.
    */
   open(bound: number): OpenFrame | null {
     if (this.#error !== null) throw this.#error
+    if (this.#ended) return null
     if (!FrameBuffer.fitsRing(bound)) {
       // Longer frames are taken for damage when they are read.
       if (bound > maxFrameBytes - frameHeaderBytes - 8)
@@ -167,7 +169,7 @@ export class Log {
     frame.length += align8(length)
     frame.count++
     this.#ticket++
-    if (lazy) this.#touch()
+    if (lazy) this.#lazy.touch()
     else this.#wantsSync = true
     if (frame !== this.#frame) {
       this.#closed.push({ frame, ticket: this.#ticket })
@@ -201,30 +203,34 @@ export class Log {
 
   /** Something waits to be collected, and nobody waits for it: it is written and synced in due time. */
   touch(): void {
-    this.#touch()
+    this.#lazy.touch()
   }
 
   /** Runs when everything appended so far is durable; never when the log fails before. */
   afterSync(run: () => void): void {
-    this.#afterSync.push({ ticket: this.#ticket, run })
-    this.#touch()
+    this.#waiters.after(this.#ticket, run)
+    this.#lazy.touch()
   }
 
-  /** Resolves when everything appended, and everything `collect` adds now, is durable. */
+  /** Resolves when everything appended, and everything `collect` adds now, is durable; rejects with `closed` behind the end. */
   sync(): Promise<void> {
+    if (!this.#ended) return this.#synced()
+    return Promise.reject(new HoldfastError('closed', `${this.settings.directory} is closed`))
+  }
+
+  #synced(): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#error !== null) return reject(this.#error)
-      this.#host.collect()
+      this.#collect()
       this.#pullSnapshot()
       const idle = this.#ticket <= this.#syncedTicket && !this.#rotating && this.#snapshot === null
       // What has just become durable is not acknowledged yet: `settle` looks first who owns the directory.
       if (idle && !this.#settleScheduled) return resolve()
-      this.#waiters.push({ ticket: this.#ticket, resolve, reject })
+      this.#waiters.add({ ticket: this.#ticket, resolve, reject })
       this.#wantsSync = true
       this.#schedule()
     })
   }
-  readonly #waiters: { ticket: number; resolve: () => void; reject: (error: HoldfastError) => void }[] = []
 
   /** Whether recovery could do without the segment, as far as the log's own records go. */
   isReleasable(segment: Segment): boolean {
@@ -253,55 +259,44 @@ export class Log {
   async close(): Promise<void> {
     if (this.#closing) return
     this.#closing = true
-    this.#timer?.cancel()
+    this.#lazy.stop()
     this.#idleTimer?.cancel()
     try {
       if (this.#error === null) {
-        do {
-          while (this.#rotating || this.#snapshot !== null) await this.sync()
-          this.append([buildRecord(RecordType.closed, new Uint8Array(0))], false)
-          await this.sync()
-        } while (this.#rotating || this.#snapshot !== null)
+        await this.#end()
         await this.#vouch()
       }
     } finally {
-      this.#timer?.cancel()
       await this.#writer.close()
       await this.files.closeAll()
       await this.owner.release()
     }
   }
 
+  /** Everything goes before the record of the end, and nothing behind it. Where that one fills the segment, the next has its own. */
+  async #end(): Promise<void> {
+    const closed = buildRecord(RecordType.closed, new Uint8Array(0))
+    do {
+      this.#ended = false
+      while (!this.#collect() || this.#rotating || this.#snapshot !== null || !this.append([closed], false))
+        await this.#synced()
+      this.#ended = true
+      await this.#synced()
+    } while (this.#rotating || this.#snapshot !== null)
+  }
+
   // --- gathering ---
 
-  #touch(): void {
-    const { clock, lazyWriteMs } = this.settings
-    if (Number.isNaN(this.#lazySince)) this.#lazySince = clock.monotonic()
-    if (this.#closing || (this.#timer !== null && !this.#waitsForSync)) return
-    this.#arm(lazyWriteMs, false)
+  #collect(): boolean {
+    return this.#ended || this.#host.collect()
   }
 
-  #arm(delayMs: number, waitsForSync: boolean): void {
-    this.#timer?.cancel()
-    this.#waitsForSync = waitsForSync
-    this.#timer = this.settings.clock.after(delayMs, () => this.#lazyDue())
-  }
-
-  /** First writes, then, when it is time, syncs what only waits lazily. */
-  #lazyDue(): void {
-    this.#timer = null
-    if (this.#error !== null || Number.isNaN(this.#lazySince)) return
-    const { clock, lazySyncMs, lazyWriteMs } = this.settings
-    const left = this.#lazySince + lazySyncMs - clock.monotonic()
-    // A timer may fire late: what would be due before the next one is due now.
-    const due = left <= lazyWriteMs
-    const mayWrite = due || this.#syncsInFlight === 0
-    if (due) this.#wantsSync = true
+  /** What nobody waits for: the groups that somebody waits for go first. */
+  #writeLazily(sync: boolean): boolean {
+    const mayWrite = sync || this.#syncsInFlight === 0
+    if (sync) this.#wantsSync = true
     if (mayWrite) this.#flush()
-    if (Number.isNaN(this.#lazySince) || this.#closing) return
-    // Written now: what is left to wait for is the sync, unless more is touched.
-    if (mayWrite && !due) this.#arm(left - lazyWriteMs, true)
-    else this.#arm(lazyWriteMs, false)
+    return mayWrite
   }
 
   /** The group is written when the microtasks that are still adding to it have run. */
@@ -316,7 +311,7 @@ export class Log {
 
   #flush(): void {
     if (this.#error !== null) return
-    const isWhole = this.#host.collect()
+    const isWhole = this.#collect()
     this.#pullSnapshot()
     if (this.#error !== null) return
     const allSynced =
@@ -325,9 +320,9 @@ export class Log {
     this.#closeFrame()
     const sync = this.#wantsSync
     this.#place(sync)
-    if (sync && !this.#wantsSync && isWhole) this.#lazySince = Number.NaN
+    if (sync && !this.#wantsSync && isWhole) this.#lazy.done()
     // What found no room waits for the next group, and there must be one.
-    if (!isWhole) this.#touch()
+    if (!isWhole) this.#lazy.touch()
   }
 
   /** An empty frame: all it says is how far the log was durable. */
@@ -361,7 +356,7 @@ export class Log {
       this.#snapshot = null
       this.#headTicket = this.#ticket
     }
-    if (this.#snapshot !== null) this.#touch()
+    if (this.#snapshot !== null) this.#lazy.touch()
   }
 
   #closeFrame(): void {
@@ -464,10 +459,7 @@ export class Log {
     }
     this.#host.written(this.#doneTicket)
     this.#host.synced(this.#syncedTicket)
-    while (this.#waiters.length > 0 && this.#waiters[0]!.ticket <= this.#syncedTicket)
-      this.#waiters.shift()!.resolve()
-    while (this.#afterSync.length > 0 && this.#afterSync[0]!.ticket <= this.#syncedTicket)
-      this.#afterSync.shift()!.run()
+    this.#waiters.reached(this.#syncedTicket)
     if (this.#starved && this.#buffer.usedBytes * 2 < this.#buffer.capacityBytes) {
       this.#starved = false
       this.#host.drained()
@@ -476,7 +468,7 @@ export class Log {
     // Senders that the confirmations woke send again in microtasks: their messages shall be in this group.
     const more = this.#frame !== null || this.#closed.length > 0
     if (more && this.#wantsSync) queueMicrotask(() => this.#schedule())
-    else if (!this.#vouched) this.#touch()
+    else if (!this.#vouched) this.#lazy.touch()
     this.#armIdle()
   }
 
@@ -496,8 +488,8 @@ export class Log {
     this.#rotating = false
     this.#snapshot = this.#host.snapshot(this.current.number)
     this.#headOpen = true
-    this.#place(this.#wantsSync || this.#waiters.length > 0)
-    this.#touch()
+    this.#place(this.#wantsSync || !this.#waiters.isEmpty)
+    this.#lazy.touch()
     queueMicrotask(this.#settle)
   }
 
@@ -532,14 +524,14 @@ export class Log {
   #fail(error: HoldfastError): void {
     if (this.#error !== null || this.#closing) {
       this.#error ??= error
-      for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#error)
+      this.#waiters.failed(this.#error)
       for (const resolve of this.#idleWaiters.splice(0)) resolve()
       return
     }
     this.#error = error
-    this.#timer?.cancel()
+    this.#lazy.stop()
     this.#idleTimer?.cancel()
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
+    this.#waiters.failed(error)
     for (const resolve of this.#idleWaiters.splice(0)) resolve()
     this.#host.failed(error)
   }

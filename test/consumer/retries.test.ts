@@ -192,22 +192,43 @@ describe('retries', () => {
     await consumer.close()
   })
 
-  it('waits no longer than the last step when the clock was set back', async () => {
+  it('waits as long as was asked for, longer than any step of the backoff', async () => {
     const seen: string[] = []
     const { subscription, consumer, clock } = await consume({ backoffMs: [1000, 2000] }, ({ id }) => {
       seen.push(id)
     })
     await settle()
-    const dueMs = clock.now() + 1000
-    clock.stepWall(-86_400_000)
-    subscription.send({ id: 'a', failures: 1, notBeforeMs: dueMs })
+    subscription.send({ id: 'a', failures: 1, notBeforeMs: clock.now() + 3_600_000 })
     await settle()
-    clock.advance(2399)
+    clock.advance(3_599_999)
     await settle()
     assert.deepEqual(seen, [])
     clock.advance(1)
     await settle()
     assert.deepEqual(seen, ['a'])
+    await consumer.close()
+  })
+
+  it('waits no longer where the clock is set back behind the delivery', async () => {
+    const seen: string[] = []
+    const first = Promise.withResolvers<void>()
+    const { subscription, consumer, clock } = await consume({}, ({ id }) => {
+      seen.push(id)
+      return id === 'a1' ? first.promise : undefined
+    })
+    await settle()
+    subscription.send({ id: 'a1', key: 'a' })
+    subscription.send({ id: 'a2', key: 'a', failures: 1, notBeforeMs: clock.now() + 1000 })
+    await settle()
+    clock.stepWall(-86_400_000)
+    first.resolve()
+    await settle()
+    clock.advance(999)
+    await settle()
+    assert.deepEqual(seen, ['a1'])
+    clock.advance(1)
+    await settle()
+    assert.deepEqual(seen, ['a1', 'a2'])
     await consumer.close()
   })
 

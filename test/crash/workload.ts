@@ -224,8 +224,7 @@ export class Workload {
     this.#background = this.#background.then(call).catch((error) => {
       this.#world.hear(boot, () => {
         const isExpected =
-          isHoldfastError(error) &&
-          (this.isClosing ? error.code === 'closed' : this.mayFail() || error.code === 'too_many_pending')
+          isHoldfastError(error) && (this.mayFail() || (this.isClosing && error.code === 'closed'))
         if (!isExpected) throw error
       })
     })

@@ -114,6 +114,35 @@ describe('a running log', () => {
     await log.close()
   })
 
+  for (const segmentBytes of [1024 * 1024, 1024]) {
+    it(`takes nothing more behind that record, whatever is gathered (segments of ${segmentBytes} bytes)`, async () => {
+      const disk = simulatedDisk()
+      const { log, host } = await openTestLog(disk, { segmentBytes })
+      let gathered = 0
+      let appended = 0
+      // Somebody settles something all the time.
+      host.onCollect = () => {
+        gathered++
+        const number = host.values.size
+        host.values.set(number, Buffer.from('late'))
+        if (log.append([valueRecord(number, Buffer.from('late'))], true)) appended = gathered
+        else host.values.delete(number)
+      }
+      await log.sync()
+      host.onSynced = () => void log.append([valueRecord(0, Buffer.from('more'))], true)
+      await log.close()
+      await assert.rejects(log.sync(), { code: 'closed' })
+      const frames = framesOf(disk, log.current)
+      assert.equal(frames.at(-2)?.types.at(-1), RecordType.closed)
+      assert.equal(frames.at(-1)?.count, 0)
+      assert.equal(gathered, appended, 'nothing is gathered that has no place any more')
+      const again = await openTestLog(cloneDisk(disk), { segmentBytes })
+      assert.equal(again.recovered.clean, true)
+      assert.equal(again.host.values.size, host.values.size, 'what was gathered before is there')
+      await again.log.close()
+    })
+  }
+
   it('keeps a batch in one frame, whatever its size', async () => {
     const disk = simulatedDisk()
     const { log } = await openTestLog(disk, { segmentBytes: 1024 * 1024 })

@@ -1,10 +1,13 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { VerifyReport } from '../../log/verify.ts'
+import type { VerifyProblem, VerifyReport } from '../../log/verify.ts'
 import type { Attach, CommonOptions } from '../command.ts'
 import { exitCode } from '../exit-code.ts'
 import { bytes, count } from '../format.ts'
+import type { Paint } from '../output.ts'
 import { table } from '../table.ts'
+
+const tails = 'tails/'
 
 export function addVerify(program: Command, attach: Attach): void {
   attach<CommonOptions>(
@@ -28,23 +31,38 @@ export function addVerify(program: Command, attach: Attach): void {
   )
 }
 
-export function verifyPage(
-  report: VerifyReport,
-  paint: (style: 'red' | 'green', text: string) => string,
-): string {
+/** What is kept on purpose, or removed by the next opening: nothing that was confirmed is missing because of it. */
+function isHarmless({ code, segment }: VerifyProblem): boolean {
+  return code === 'leftover' || segment.startsWith(tails)
+}
+
+export function verifyPage(report: VerifyReport, paint: Paint): string {
   const read =
     `read ${count(report.messages)} messages in ${count(report.records)} records, ` +
     `${count(report.frames)} frames, ${count(report.segments)} segments, ${bytes(report.bytes)}`
-  if (report.problems.length === 0) return `${read}\n${paint('green', 'everything is intact')}`
-  const problems = table(
-    [{ title: 'PROBLEM' }, { title: 'SEGMENT' }, { title: 'POSITION', align: 'right' }, { title: 'WHAT' }],
-    report.problems.map((problem) => [
-      problem.code,
-      problem.segment,
-      String(problem.position),
-      problem.message,
-    ]),
+  const damage = report.problems.filter((problem) => !isHarmless(problem))
+  const harmless = report.problems.filter(isHarmless)
+  const blocks = [
+    damage.length === 0
+      ? `${read}\n${paint('green', 'everything is intact')}`
+      : `${read}\n${paint('red', `${count(damage.length)} found`)}`,
+  ]
+  if (damage.length > 0) {
+    const advice = 'Make a copy of the directory before anything else; nothing was changed.'
+    blocks.push(problemTable('PROBLEM', damage), advice)
+  }
+  if (harmless.length > 0) blocks.push(problemTable('NO DAMAGE', harmless))
+  if (harmless.some(({ segment }) => segment.startsWith(tails))) {
+    blocks.push(
+      `Look at what was cut off, then move it away: as long as ${tails} holds any, the exit code is 1.`,
+    )
+  }
+  return blocks.join('\n\n')
+}
+
+function problemTable(title: string, problems: readonly VerifyProblem[]): string {
+  return table(
+    [{ title }, { title: 'SEGMENT' }, { title: 'POSITION', align: 'right' }, { title: 'WHAT' }],
+    problems.map(({ code, segment, position, message }) => [code, segment, String(position), message]),
   )
-  const advice = 'Make a copy of the directory before anything else; nothing was changed.'
-  return `${read}\n${paint('red', `${count(report.problems.length)} found`)}\n\n${problems}\n\n${advice}`
 }

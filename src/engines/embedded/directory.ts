@@ -1,4 +1,5 @@
 /** From a path to an open store. */
+import { publish } from '../../core/diagnostics.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { explained, isStore, lockDirectory } from '../../log/directory.ts'
 import { openLog, type Recovered } from '../../log/recovery.ts'
@@ -38,4 +39,18 @@ export async function openStore(
   } catch (error) {
     throw explained(error, directory)
   }
+}
+
+/** Says aloud which settings can lose messages, and to the logger which of them matter here. */
+export function announceUnsafe(options: EmbeddedOptions): void {
+  const { directory, disk, logger, unsafeNetworkDisk } = options
+  if (!unsafeNetworkDisk) return
+  const setting = 'unsafeNetworkDisk'
+  const network = disk.networkFileSystem(directory)
+  const reason =
+    network === null
+      ? 'a network file system would be opened, too; this directory is on a local one'
+      : `locks and syncs of a network file system (${network}) may not hold: messages can be lost`
+  publish('unsafeSetting', { where: directory, setting, reason })
+  if (network !== null) logger.warn({ directory, setting, network }, `${directory}: ${reason}`)
 }

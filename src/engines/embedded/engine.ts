@@ -19,16 +19,16 @@ import type {
   TopicInfo,
   TopicOptions,
 } from '../../core/engine.ts'
-import { HoldfastError, isHoldfastError } from '../../core/errors.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import type { Recovered } from '../../log/recovery.ts'
 import { addTopic, groupFor, requireSameTopic } from './catalog.ts'
 import type { Cursor } from './cursor.ts'
 import { deadLetterRecord, deadTopicName, readDeadLetters } from './dead-letters.ts'
 import { describeGroup, describeTopic } from './describe.ts'
-import { openStore } from './directory.ts'
+import { announceUnsafe, openStore } from './directory.ts'
 import { type EmbeddedOptions, embeddedCapabilities } from './options.ts'
 import { EmbeddedProducer, type ProducerHost } from './producer.ts'
-import { releaseSegments } from './reclaim.ts'
+import { Reclaimer } from './reclaim.ts'
 import {
   EngineRecord,
   failureRecord,
@@ -37,13 +37,11 @@ import {
   settledRecord,
   u64Record,
 } from './records.ts'
+import { Repair, type RepairHost } from './repair.ts'
 import type { Group, Topic } from './state.ts'
-import type { Store, StoreEvents } from './store.ts'
+import type { Store } from './store.ts'
 import { EmbeddedSubscription, type SubscriptionHost } from './subscription.ts'
-
-const reclaimAfterMs = 100
-/** Waits between attempts to open a failed log again; the last one repeats. */
-const reopenAfterMs = [0, 1000, 2000, 4000, 8000, 15_000, 30_000]
+import { Turns } from './turns.ts'
 
 const durability = Object.freeze({
   copies: 1,
@@ -52,40 +50,35 @@ const durability = Object.freeze({
   evidence: Object.freeze(['fdatasync of the embedded log returned before the confirmation']),
 })
 
-/** A settlement that tries its luck: false when there is no room. */
-interface Operation {
-  readonly cursor: Cursor
-  readonly perform: () => boolean
-}
-
-export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, StoreEvents {
+export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, RepairHost {
   readonly kind = 'embedded'
   readonly capabilities = embeddedCapabilities
   readonly #options: EmbeddedOptions
   #store!: Store
   readonly #subscriptions = new Set<EmbeddedSubscription>()
   readonly #producers = new Set<EmbeddedProducer>()
-  /** Settlements that found no room in the log; done as soon as there is some. */
-  #operations: Operation[] = []
-  #reclaiming = false
+  readonly #turns = new Turns(() => !this.#store.isFailed)
+  readonly #reclaimer: Reclaimer
   #alive: Timer | null = null
   #failure: HoldfastError | null = null
   #isFull = false
   #notices: string[] = []
-  /** While the log is being opened anew. */
-  #reopening: Promise<Store> | null = null
-  /** Ends the wait before the next attempt. */
-  #stopWaiting: () => void = () => undefined
+  /** While the log is being opened anew, and when that was given up. */
+  #repair: Repair | null = null
+  /** The log failed, and no waiting can help. */
+  #isLost = false
   #closing: Promise<void> | null = null
 
   private constructor(options: EmbeddedOptions) {
     this.#options = options
+    this.#reclaimer = new Reclaimer(options, () => this.#store)
   }
 
   static async open(options: EmbeddedOptions): Promise<EmbeddedEngine> {
     const engine = new EmbeddedEngine(options)
     const { store, recovered } = await openStore(options, engine)
     engine.#adopt(store, recovered)
+    announceUnsafe(options)
     return engine
   }
 
@@ -100,9 +93,12 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     const { clock } = this.#options
     // Again, where the log failed on the way and was opened anew without it.
     do {
-      const topic = known()
-      if (topic === undefined) this.#must(addTopic(this.store, name, options, clock.now()))
-      else requireSameTopic(topic, options)
+      await this.#inTurn(() => {
+        const topic = known()
+        if (topic === undefined) return addTopic(this.store, name, options, clock.now())
+        requireSameTopic(topic, options)
+        return topic
+      })
       await this.flush()
     } while (known() === undefined)
   }
@@ -110,10 +106,8 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   async createGroup(topicName: string, name: string, options: GroupOptions): Promise<void> {
     const order = options.order ?? 'key'
     this.#requireOrder(order)
-    const { clock } = this.#options
     do {
-      const topic = this.topicFor(topicName)
-      this.#must(topic !== null && groupFor(this.store, topic, name, order, clock.now()) !== null)
+      await this.#inTurn(() => this.#groupOf(topicName, name, order))
       await this.flush()
     } while (this.store.state.topicsByName.get(topicName)?.groupNamed(name) === undefined)
   }
@@ -158,13 +152,8 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   }
 
   refusal(bytes: number): HoldfastError | null {
-    if (this.#closing !== null) return new HoldfastError('closed', 'the engine is closed')
-    if (this.#failure !== null) {
-      const { directory } = this.#options
-      return new HoldfastError('log_unavailable', `${directory} failed: ${this.#failure.message}`, {
-        cause: this.#failure,
-      })
-    }
+    if (this.#closing !== null) return closedError()
+    if (this.#failure !== null) return this.#unavailable(this.#failure)
     if (this.store.log.admits(bytes)) {
       if (this.#isFull) this.#setFull(false)
       return null
@@ -193,14 +182,18 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   // --- consuming ---
 
   async subscribe(options: SubscribeOptions, sink: DeliverySink): Promise<Subscription> {
-    this.#requireOpen()
     this.#requireOrder(options.order)
-    const topic = this.topicFor(options.topic)
-    const group =
-      topic === null
-        ? null
-        : groupFor(this.store, topic, options.group, options.order, this.#options.clock.now())
-    if (topic === null || group === null) throw this.#noRoom()
+    const subscription = await this.#inTurn(() => this.#subscribe(options, sink))
+    await this.flush()
+    // The caller gets its consumer before the first delivery.
+    setImmediate(() => subscription.start())
+    return subscription
+  }
+
+  /** Null when the log has no room for what has to be created. */
+  #subscribe(options: SubscribeOptions, sink: DeliverySink): EmbeddedSubscription | null {
+    const group = this.#groupOf(options.topic, options.group, options.order)
+    if (group === null) return null
     if (this.#subscriptionOf(group) !== undefined) {
       throw new HoldfastError(
         'unsupported',
@@ -215,10 +208,13 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     // A process whose only work is to consume must not end while it waits for messages.
     this.#alive ??= this.#options.clock.keepAlive()
     this.#follow(subscription)
-    await this.flush()
-    // The caller gets its consumer before the first delivery.
-    setImmediate(() => subscription.start())
     return subscription
+  }
+
+  /** The group, it and its topic created where they are missing; null when the log has no room for that. */
+  #groupOf(topicName: string, name: string, order: Order): Group | null {
+    const topic = this.topicFor(topicName)
+    return topic === null ? null : groupFor(this.store, topic, name, order, this.#options.clock.now())
   }
 
   unsubscribed(subscription: EmbeddedSubscription): void {
@@ -244,10 +240,10 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       const record = failureRecord(own.group.number, own.partition.number, delivery.offset, remembered)
       if (!log.append([record], true)) return false
       own.failures.set(delivery.offset, remembered)
-      settlements.push({ ticket: log.ticket, cursor, redo: () => this.#perform(cursor, remember) })
+      settlements.push({ ticket: log.ticket, cursor, redo: () => this.#turns.settle(cursor, remember) })
       return true
     }
-    this.#perform(cursor, remember)
+    this.#turns.settle(cursor, remember)
   }
 
   deadLetter(cursor: Cursor, delivery: Delivery, death: Death): void {
@@ -276,11 +272,15 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       deadTopic.storedBytes += letter.length
       deadTopic.storedMessages++
       own.settle(offset, offset + 1, SettledAs.dead)
-      this.store.settlements.push({ ticket: log.ticket, cursor, redo: () => this.#perform(cursor, bury) })
+      this.store.settlements.push({
+        ticket: log.ticket,
+        cursor,
+        redo: () => this.#turns.settle(cursor, bury),
+      })
       this.cameToRest()
       return true
     }
-    this.#perform(cursor, bury)
+    this.#turns.settle(cursor, bury)
   }
 
   async *deadLetters(topic: string, group: string): AsyncIterable<DeadLetterRecord> {
@@ -295,13 +295,13 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       try {
         const synced = store.log.sync()
         // What found no room in the log is not part of it.
-        const isWhole = store.dirty.length === 0 && this.#operations.length === 0
+        const isWhole = store.dirty.length === 0 && this.#turns.isEmpty
         await synced
         if (isWhole) return
       } catch (error) {
         if (store !== this.#store) continue
-        if (this.#reopening === null) throw error
-        await this.#reopening
+        if (this.#repair === null) throw error
+        await this.#repair.done
       }
     }
   }
@@ -320,36 +320,26 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
   }
 
   async #close(): Promise<void> {
+    this.#reclaimer.stop()
+    this.#repair?.stop()
     for (const subscription of [...this.#subscriptions]) await subscription.close().catch(() => undefined)
     for (const producer of [...this.#producers]) await producer.close().catch(() => undefined)
     // What an attempt to open the directory again holds is let go, too.
-    this.#stopWaiting()
-    await this.#reopening?.catch(() => undefined)
+    await this.#repair?.done.catch(() => undefined)
+    this.#turns.abandon(this.#failure === null ? closedError() : this.#unavailable(this.#failure))
     await this.store.log.close()
   }
 
   // --- events of the store ---
 
   drained(): void {
-    while (this.#operations.length > 0) {
-      if (!this.#operations[0]!.perform()) return
-      this.#operations.shift()
-    }
+    if (!this.#turns.run()) return
     for (const producer of this.#producers) producer.drained()
     for (const subscription of this.#subscriptions) subscription.wake()
   }
 
   cameToRest(): void {
-    if (this.#reclaiming) return
-    this.#reclaiming = true
-    this.#options.clock.after(reclaimAfterMs, () => {
-      this.#reclaiming = false
-      const { store } = this
-      if (store.isFailed || this.#closing !== null) return
-      for (const segment of releaseSegments(store, this.#options.clock.now())) {
-        publish('segmentReleased', { directory: this.#options.directory, segment: segment.path })
-      }
-    })
+    this.#reclaimer.soon()
   }
 
   failed(store: Store, error: HoldfastError): void {
@@ -358,18 +348,15 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     const { directory, logger } = this.#options
     logger.error({ directory, err: error }, `${error.message}; ${error.advice}`)
     publish('logFailed', { directory, error })
-    const unavailable = new HoldfastError('log_unavailable', `${directory} failed: ${error.message}`, {
-      cause: error,
-    })
+    const unavailable = this.#unavailable(error)
     const waiting = [...this.#producers].flatMap((producer) => producer.takeWaiting())
     const pending = [...store.pending]
-    const gone = error.code === 'fenced'
-    if (gone) for (const subscription of [...this.#subscriptions]) subscription.failed(error)
-    else this.#reopening = this.#reopen(store)
-    const reopened = this.#reopening
-    reopened?.catch(() => undefined)
+    if (error.code === 'fenced') this.#lose(error)
+    else this.#repair = new Repair(store, this.#options, this)
+    if (this.#closing !== null) this.#repair?.stop()
+    const repaired = this.#repair?.done
     for (const { message, partition, offset } of pending) {
-      const found = reopened?.then((next) => {
+      const found = repaired?.then((next) => {
         // Recovered is always a prefix of what was appended: an offset given again means that this one was lost.
         const after = next.state.topicsByName.get(partition.topic.name)?.partitions[partition.number]
         return after !== undefined && after.next > offset ? { partition: partition.number, offset } : null
@@ -380,56 +367,28 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     for (const message of waiting) message.refused(unavailable)
   }
 
-  /** Opens the directory anew until it works or the engine is closed. */
-  async #reopen(dead: Store): Promise<Store> {
-    const { clock, directory, logger } = this.#options
-    await dead.log.close()
-    for (let attempt = 0; ; attempt++) {
-      const waitMs = reopenAfterMs[Math.min(attempt, reopenAfterMs.length - 1)]!
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(waitMs, resolve)
-        this.#stopWaiting = () => {
-          timer.cancel()
-          resolve()
-        }
-        if (this.#closing !== null) this.#stopWaiting()
-      })
-      if (this.#closing !== null)
-        throw new HoldfastError('closed', `${directory} was closed while its log was being repaired`)
-      try {
-        const { store, recovered } = await openStore({ ...this.#options, createIfMissing: false }, this)
-        if (this.#closing !== null) {
-          await store.log.close()
-          continue
-        }
-        this.#resume(dead, store, recovered)
-        return store
-      } catch (error) {
-        this.#failure = isHoldfastError(error)
-          ? error
-          : new HoldfastError('io_failed', String(error), { cause: error })
-        logger.error({ directory, err: error }, `opening ${directory} again failed: ${this.#failure.message}`)
-        if (!this.#failure.retryable) throw this.#giveUp(this.#failure)
-      }
-    }
-  }
-
-  #giveUp(error: HoldfastError): HoldfastError {
+  /** Nothing is appended any more: consumers end, and who waits for a turn learns it. */
+  #lose(error: HoldfastError): void {
+    this.#isLost = true
     for (const subscription of [...this.#subscriptions]) subscription.failed(error)
-    return error
+    this.#turns.abandon(this.#unavailable(error))
   }
 
-  #resume(dead: Store, store: Store, recovered: Recovered): void {
+  notRepaired(error: HoldfastError): void {
+    this.#failure = error
+    if (!error.retryable) this.#lose(error)
+  }
+
+  repaired(dead: Store, store: Store, recovered: Recovered): void {
     this.#adopt(store, recovered)
     this.#failure = null
-    this.#reopening = null
+    this.#repair = null
     for (const subscription of this.#subscriptions) {
       // It is gone where it was only just made when the log failed.
-      const topic = this.topicFor(subscription.topic)
       const { group: name, order } = subscription.options
-      const group = topic === null ? null : groupFor(store, topic, name, order, this.#options.clock.now())
+      const group = this.#groupOf(subscription.topic, name, order)
       if (group === null) {
-        subscription.failed(this.#noRoom())
+        subscription.failed(new HoldfastError('too_many_pending', 'the log has no room for its group'))
         continue
       }
       subscription.rebind(group.partitions)
@@ -443,16 +402,16 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
 
   /** What consumers settled and the dead log may not have kept, in the order they did; those that are gone included. */
   #redo(dead: Store, store: Store): void {
-    const later = this.#operations
-    this.#operations = []
-    const cursors = new Set([...dead.dirty, ...[...dead.settlements, ...later].map(({ cursor }) => cursor)])
+    const later = this.#turns.take()
+    const waiting = later.flatMap(({ cursor }) => cursor ?? [])
+    const cursors = new Set([...dead.dirty, ...dead.settlements.map(({ cursor }) => cursor), ...waiting])
     for (const cursor of cursors) {
       const { group, partition } = cursor.own
       const found = store.state.topicsByName.get(group.topic.name)?.groupNamed(group.settings.name)
       if (found !== undefined && found !== group) cursor.rebind(found.partitions[partition.number]!)
     }
     for (const { redo } of dead.settlements) redo()
-    this.#operations.push(...later)
+    this.#turns.putBack(later)
     for (const cursor of cursors) {
       cursor.isDirty = cursor.runs.length > 0
       if (cursor.isDirty) store.dirty.push(cursor)
@@ -465,6 +424,8 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     for (const group of store.state.groups.values()) {
       for (const own of group.partitions) own.suspectBelow = own.window
     }
+    // What is kept for a time only may have waited for an owner.
+    this.#reclaimer.soon()
     const { tailCut } = recovered
     if (tailCut === null) return
     const notice = `${tailCut.bytes} bytes behind the last intact record of ${tailCut.segment} were set aside in ${tailCut.keptAs}`
@@ -488,10 +449,13 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     return undefined
   }
 
-  /** Does it now, or in its turn as soon as the log has room. */
-  #perform(cursor: Cursor, perform: () => boolean): void {
-    const mustWait = this.#operations.length > 0 || this.store.isFailed
-    if (mustWait || !perform()) this.#operations.push({ cursor, perform })
+  /** Appends something new in its turn: waits for room, and for a failed log to be repaired. */
+  async #inTurn<T>(attempt: () => T | null): Promise<T> {
+    this.#requireOpen()
+    return await this.#turns.ask(() => {
+      this.#requireOpen()
+      return attempt()
+    })
   }
 
   #setFull(isFull: boolean): void {
@@ -503,17 +467,15 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
     } else publish('diskFreed', { directory })
   }
 
-  #must(done: unknown): void {
-    if (done === null || done === false) throw this.#noRoom()
-  }
-
-  #noRoom(): HoldfastError {
-    return new HoldfastError('too_many_pending', 'the log has no room for another record right now')
+  #unavailable(cause: HoldfastError): HoldfastError {
+    return new HoldfastError('log_unavailable', `${this.#options.directory} failed: ${cause.message}`, {
+      cause,
+    })
   }
 
   #requireOpen(): void {
-    if (this.#closing !== null) throw new HoldfastError('closed', 'the engine is closed')
-    if (this.#failure !== null) throw this.#failure
+    if (this.#closing !== null) throw closedError()
+    if (this.#isLost && this.#failure !== null) throw this.#unavailable(this.#failure)
   }
 
   #requireOrder(order: Order): void {
@@ -523,4 +485,8 @@ export class EmbeddedEngine implements Engine, ProducerHost, SubscriptionHost, S
       `the embedded engine does not have order '${order}' yet; use 'key'`,
     )
   }
+}
+
+function closedError(): HoldfastError {
+  return new HoldfastError('closed', 'the engine is closed')
 }

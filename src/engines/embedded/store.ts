@@ -123,7 +123,11 @@ export class Store implements LogHost {
 
   snapshot(segment: number): Iterator<Uint8Array, void> {
     if (this.#log === null) this.#state.closeProducers(segment)
-    else this.#state.forgetProducers(this.#log.segments[0]!.number)
+    else {
+      this.#state.forgetProducers(this.#log.segments[0]!.number)
+      // The segment before is sealed, and nothing may happen to it any more.
+      this.#events.cameToRest()
+    }
     return this.#state.snapshot()
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { type Clock, systemClock } from '../../../src/core/clock.ts'
 import { isHoldfastError } from '../../../src/core/errors.ts'
 import { all, openEngine, openSender, simulatedDisk, subscribe, until } from './support.ts'
 
@@ -142,6 +143,32 @@ describe('deliveries', { timeout }, () => {
     await again.close()
   })
 
+  test('a wait that was asked for is neither cut nor stretched, wherever the wall clock goes', async () => {
+    const disk = simulatedDisk()
+    let wallMs = 1_700_000_000_000
+    const clock: Clock = { ...systemClock, now: () => wallMs, keepAlive: () => ({ cancel: () => undefined }) }
+    const engine = await openEngine(disk, { clock })
+    const { send } = await openSender(engine)
+    const { collector, subscription } = await subscribe(engine)
+    await send()
+    await collector.received(1)
+    const delayMs = 3_600_000
+    subscription.retry(collector.deliveries[0]!, { failures: 1, delayMs, firstFailureMs: 5, fingerprint: 9 })
+    await subscription.flush()
+    wallMs += 600_000
+    const waits: number[] = []
+    let next = disk.kill()
+    for (const step of [0, -86_400_000]) {
+      wallMs += step
+      const again = await openEngine(next, { clock })
+      const second = await subscribe(again)
+      await second.collector.received(1)
+      waits.push(second.collector.deliveries[0]!.notBeforeMs - wallMs)
+      next = next.kill()
+    }
+    assert.deepEqual(waits, [3_000_000, 3_600_000])
+  })
+
   test('a dead letter is stored once with everything, and its message is at rest', async () => {
     const disk = simulatedDisk()
     const engine = await openEngine(disk)
@@ -234,7 +261,8 @@ describe('space', { timeout }, () => {
     for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 20 }, () => send({ body: big })))
     await collector.received(600)
     const segments = () => disk.paths().filter((path) => path.endsWith('.seg')).length
-    assert.ok(segments() > 10, `${segments()} segments`)
+    // One without messages may be gone already.
+    assert.ok(segments() >= 10, `${segments()} segments`)
     collector.deliveries.forEach((delivery, i) => {
       if (i !== 100) subscription.ack(delivery)
     })

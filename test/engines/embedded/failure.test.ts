@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Rule } from '../../../src/disk/faults.ts'
-import { FaultyDisk } from '../../../src/disk/faulty.ts'
+import { engineWithFault } from './fault.ts'
 import {
   all,
   directory,
@@ -14,16 +13,6 @@ import {
 } from './support.ts'
 
 const timeout = 20_000
-
-/** A disk whose next operation of a kind fails from the moment the test says so. */
-async function engineWithFault(rule: Omit<Rule, 'at'>) {
-  const disk = simulatedDisk()
-  // A rule counts from when it is there.
-  const rules: Rule[] = []
-  const faulty = new FaultyDisk(disk, { rules, onFailedSync: (file) => disk.failSync(file) })
-  const engine = await openEngine(faulty)
-  return { disk, engine, fail: () => rules.push({ ...rule, at: 1 }) }
-}
 
 describe('after a failed write or sync', { timeout }, () => {
   for (const operation of ['sync', 'write'] as const) {
@@ -79,14 +68,11 @@ describe('after a failed write or sync', { timeout }, () => {
   })
 
   test('while it cannot be opened, sends are refused as failed and health says so; then it is repaired', async () => {
-    const disk = simulatedDisk()
-    const rules: Rule[] = []
-    const faulty = new FaultyDisk(disk, { rules, onFailedSync: (file) => disk.failSync(file) })
-    const engine = await openEngine(faulty)
+    const { engine, fail } = await engineWithFault({ operation: 'sync', fault: 'eio' })
     const { send } = await openSender(engine)
     assert.equal((await send()).outcome, 'confirmed')
     // The next three syncs fail: the group's, and those of two attempts to open the log again.
-    for (let i = 1; i <= 3; i++) rules.push({ operation: 'sync', at: i, fault: 'eio' })
+    fail(3)
     assert.equal((await send()).outcome, 'unknown')
     assert.equal(engine.health().state, 'failed')
     const refused = await send()
