@@ -12,9 +12,14 @@ import { workerMain } from './worker-main.ts'
 
 const inFlight = 2000
 const concurrency = 256
+/** Clicks come in bursts: so far they run ahead of the billing, then they wait until it has caught up with half of that. */
+const burst = 2000
 const emptyPollMs = 20
 
-/** Keeps a fixed number of sends in flight: first what an earlier process left open, then new clicks. */
+/**
+ * Keeps a fixed number of sends in flight, first what an earlier process left open, then new clicks; in bursts, because sending
+ * is far faster than billing: else a short story would be all sent before the first kill.
+ */
 class Generator {
   readonly #producer: Producer
   readonly #clicks: Clicks
@@ -24,6 +29,9 @@ class Generator {
   #again = 0
   #next: number
   #inFlight = 0
+  /** Sent here and not billed yet, as far as this process knows: it may bill what others sent. */
+  #ahead = 0
+  #waits = false
   #stopped = false
 
   constructor(producer: Producer, assignment: Assignment, reporter: Reporter) {
@@ -46,15 +54,24 @@ class Generator {
     return this.#done.promise
   }
 
+  /** One more is billed. */
+  billed(): void {
+    if (this.#ahead > 0) this.#ahead--
+    if (!this.#waits || this.#ahead > burst / 2) return
+    this.#waits = false
+    this.#fill()
+  }
+
   #fill(): void {
-    while (this.#inFlight < inFlight) {
+    while (this.#inFlight < inFlight && !this.#waits) {
       const number = this.#pick()
       if (number === null) break
       this.#inFlight++
+      this.#waits = ++this.#ahead >= burst
       this.#reporter.sending(number)
       this.#send(number).catch(this.#done.reject)
     }
-    if (this.#inFlight === 0) this.#done.resolve()
+    if (this.#inFlight === 0 && !this.#waits) this.#done.resolve()
   }
 
   #pick(): number | null {
@@ -90,14 +107,14 @@ async function main(): Promise<void> {
   const ledger = new Ledger(demoFiles.ledger(assignment.directory), { oncePerMessage: true })
   const batch = new ChargeBatch(ledger, () => reporter.flush())
 
+  const generator = new Generator(await holdfast.producer(), assignment, reporter)
   await holdfast.consume({ topic, group, concurrency }, async (message) => {
     const { click, cents } = message.body as { click: number; cents: number }
     reporter.started(1)
     await batch.charge({ messageId: message.id, click, advertiser: message.key ?? '', cents })
     reporter.handled(1)
+    generator.billed()
   })
-
-  const generator = new Generator(await holdfast.producer(), assignment, reporter)
   void ended.then(() => generator.stop())
   await generator.run()
   while ((await holdfast.groups.get(topic, group)).lag > 0) await sleep(emptyPollMs)

@@ -52,7 +52,7 @@ test('a signal ends the story early, with a balance', async () => {
 })
 
 test('the story with kills bills every confirmed click once', async () => {
-  const args = ['demo', '--messages', '60000', '--kills', '3', '--seed', '3', '--json']
+  const args = ['demo', '--messages', '20000', '--kills', '3', '--seed', '3', '--json']
   const { code, stdout, stderr } = await holdfast(args)
   assert.equal(code, 0, stderr)
   const { balance, ok, complete, kills } = JSON.parse(stdout) as Result

@@ -28,7 +28,7 @@ test('kills are spread over the story, and leave room for a repetition at its en
     const all = points(seed, 5)
     assert.equal(all.length, 5)
     all.forEach((point, i) => {
-      assert.ok(point >= 5_000 + i * 16_000 && point <= 5_010 + (i + 1) * 16_000, `${seed}: ${all}`)
+      assert.ok(point >= 5_000 + i * 15_000 && point <= 5_010 + (i + 1) * 15_000, `${seed}: ${all}`)
     })
   }
 })
