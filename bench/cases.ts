@@ -6,9 +6,11 @@ import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from '../src/index.ts'
-import { connectCounting } from './counting-disk.ts'
+import { connectCounting } from './disks.ts'
+import { busyPool, manyTopics, sendWhileDraining } from './latency.ts'
 import { cpuMicros, pairs } from './measure.ts'
 import { rawLoop } from './raw.ts'
+import { slowDisk } from './slow-disk.ts'
 import { click, drained, sendWindow, topic } from './workload.ts'
 
 export interface Row {
@@ -252,4 +254,8 @@ export const cases: Readonly<Record<string, Case>> = {
   one: oneAtATime,
   'keeps-up': keepsUp,
   backlog,
+  'slow-disk': slowDisk,
+  'busy-pool': busyPool,
+  latency: sendWhileDraining,
+  topics: manyTopics,
 }

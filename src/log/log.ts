@@ -383,7 +383,8 @@ export class Log {
         void this.#guard(() => this.#rotate())
         return
       }
-      this.#write(frame, ticket, sync)
+      // One sync for all: with one for each, the first would be under way before the rest is written.
+      this.#write(frame, ticket, sync && i === this.#closed.length - 1)
       bytes += frame.length
       if (this.#headOpen && this.#snapshot === null && ticket >= this.#headTicket) {
         this.#headOpen = false

@@ -1,4 +1,4 @@
-/** The real disk, counted. */
+/** The store on other disks than `connect` takes. */
 import { systemClock } from '../src/core/clock.ts'
 import { quietLogger } from '../src/core/logger.ts'
 import { systemRandom } from '../src/core/random.ts'
@@ -13,15 +13,12 @@ export interface Counts {
   groups: number
 }
 
-/** What `connect` opens with its defaults, on a disk that counts. */
-export async function connectCounting(
-  directory: string,
-): Promise<{ readonly holdfast: Holdfast; readonly counts: Counts }> {
-  const counts: Counts = { reads: 0, groups: 0 }
+/** What `connect` opens with its defaults, on another disk. */
+export async function connectOn(disk: Disk, directory: string): Promise<Holdfast> {
   const parts = { clock: systemClock, random: systemRandom, logger: quietLogger }
   const engine = await openEmbedded({
     ...parts,
-    disk: countingDisk(counts),
+    disk,
     directory,
     segmentBytes: 64 * 1024 * 1024,
     reserveBytes: 64 * 1024 * 1024,
@@ -30,7 +27,15 @@ export async function connectCounting(
     unsafeNetworkDisk: false,
     createIfMissing: true,
   })
-  return { holdfast: new Holdfast(engine, parts), counts }
+  return new Holdfast(engine, parts)
+}
+
+/** The same on the real one, counted. */
+export async function connectCounting(
+  directory: string,
+): Promise<{ readonly holdfast: Holdfast; readonly counts: Counts }> {
+  const counts: Counts = { reads: 0, groups: 0 }
+  return { holdfast: await connectOn(countingDisk(counts), directory), counts }
 }
 
 function countingDisk(counts: Counts): Disk {
