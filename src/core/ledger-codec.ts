@@ -64,7 +64,7 @@ function encodePage(page: Page, out: ByteWriter): void {
   out.byte(Kind.bitmap)
   const bitmap = new Uint8Array(bitmapBytes)
   const view = new DataView(bitmap.buffer)
-  for (let word = 0; word < page.bits.length; word++) view.setUint32(word * 4, page.bits[word], true)
+  for (const [word, bits] of page.toBits().entries()) view.setUint32(word * 4, bits, true)
   out.append(bitmap)
 }
 

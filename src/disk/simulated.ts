@@ -54,7 +54,8 @@ export class SimulatedDisk implements Disk {
   readonly #medium: Medium
   readonly #reads: OperationQueue
   readonly #writers: OperationQueue[] = []
-  readonly #locked = new Set<SimulatedFile>()
+  /** Which lock of it holds a lock file. */
+  readonly #locked = new Map<SimulatedFile, SimulatedLock>()
   #isDead = false
   /** May be changed at any time. */
   capacityBytes: number
@@ -130,14 +131,24 @@ export class SimulatedDisk implements Disk {
         this.#medium.names.addDurable(path, file)
       }
       if (this.#locked.has(file)) throw systemError('ELOCKED', 'lock', path)
-      this.#locked.add(file)
       const held = file
-      return new SimulatedLock(path, () => this.#read(() => void this.#locked.delete(held)))
+      const lock = new SimulatedLock(path, () =>
+        this.#read(() => {
+          if (this.#locked.get(held) === lock) this.#locked.delete(held)
+        }),
+      )
+      this.#locked.set(held, lock)
+      return lock
     })
   }
 
   networkFileSystem(_path: string): string | null {
     return null
+  }
+
+  /** All locks are gone and their owners do not know, as when a process closes another descriptor of the lock file. */
+  loseLocks(): void {
+    this.#locked.clear()
   }
 
   /** A sync of the file failed: the kernel takes its pages for clean, but the medium never got them. */
@@ -221,7 +232,8 @@ export class SimulatedDisk implements Disk {
   /** Removed content may turn up again wherever a new file grows. */
   #discard(file: SimulatedFile): void {
     const { garbage } = this.#medium
-    if (file.size === 0) return
+    // The files that hold a line or two would drive out those that matter.
+    if (file.size < this.#options.sectorBytes) return
     garbage.push(file.bytes())
     if (garbage.length > maxGarbage) garbage.shift()
   }

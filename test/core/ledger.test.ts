@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { Ledger } from '../../src/core/ledger.ts'
 
@@ -125,6 +127,42 @@ test('equal sets have equal bytes, whatever way they came about', () => {
     }),
     { numRuns: 200 },
   )
+})
+
+// Around the sizes at which a page changes from one run to a list of runs and to a bitmap.
+test('a page is the same set in each of its forms', () => {
+  const inPage = fc.integer({ min: 4096, max: 8192 })
+  const numbers = fc.array(fc.oneof(inPage, fc.integer({ min: 4096, max: 4140 })), { maxLength: 24 })
+  const range = fc.tuple(inPage, fc.integer({ min: 0, max: 200 }))
+  fc.assert(
+    fc.property(numbers, fc.option(range), numbers, (first, between, rest) => {
+      const ledger = new Ledger()
+      const model = new Model()
+      for (const n of first) assert.equal(ledger.add(n), model.add(n))
+      assertSame(ledger, model, [...first, 0, 4096, 8192])
+      if (between !== null) {
+        const [from, length] = between
+        assert.equal(ledger.addRange(from, from + length), model.addRange(from, from + length))
+      }
+      for (const n of rest) assert.equal(ledger.add(n), model.add(n))
+      assertSame(ledger, model, rest)
+      assertSame(Ledger.decode(ledger.encode()), model, [...first, ...rest])
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('lonely members take little memory', () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  collectGarbage()
+  const before = process.memoryUsage()
+  const ledger = new Ledger()
+  for (let n = 17; ledger.size < 100_000; n += 4096) ledger.add(n)
+  collectGarbage()
+  const after = process.memoryUsage()
+  const bytes = after.heapUsed - before.heapUsed + after.arrayBuffers - before.arrayBuffers
+  assert.ok(bytes < 12_000_000, `${bytes} bytes for ${ledger.size} members`)
 })
 
 test('what lies under the floor costs nothing', () => {

@@ -1,5 +1,7 @@
 /** Disks that do not do what they say. */
 import type { Disk, WritableFile, Writer } from '../../src/disk/port.ts'
+import { decodeSegmentHeader, segmentHeaderBytes } from '../../src/log/format.ts'
+import { SegmentScanner } from '../../src/log/scanner.ts'
 
 type Done = (error: NodeJS.ErrnoException | null) => void
 type How = { readonly sync: boolean; readonly zeros: number }
@@ -120,4 +122,31 @@ export function retryingSyncs(disk: Disk): Disk {
     }
   }
   return withWriter(disk, (writer) => new Spoiled(writer))
+}
+
+/** Takes a segment for ended where its first unreadable frame begins, whatever lies behind it. */
+export function cuttingTails(disk: Disk): Disk {
+  const { open, ...rest } = withWriter(disk, (writer) => writer)
+  return {
+    ...rest,
+    open: async (path) => {
+      const file = await open(path)
+      if (!path.endsWith('.seg')) return file
+      const size = async (): Promise<number> => {
+        const end = await file.size()
+        const header = decodeSegmentHeader(await file.read(0, segmentHeaderBytes))
+        if ('problem' in header) return end
+        const from = { epoch: header.epoch, sequence: header.baseSequence, position: segmentHeaderBytes }
+        const scanner = new SegmentScanner(file, { ...from, end, chunkBytes: end })
+        while ((await scanner.next()).length > 0);
+        return scanner.position
+      }
+      return {
+        path,
+        size,
+        read: (position, length) => file.read(position, length),
+        close: () => file.close(),
+      }
+    },
+  }
 }

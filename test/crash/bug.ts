@@ -1,3 +1,4 @@
+import type { Random } from '../../src/core/random.ts'
 import type { Disk } from '../../src/disk/port.ts'
 import type { Plan } from './plan.ts'
 
@@ -11,4 +12,6 @@ export interface Bug {
   /** Spoils the product in this process, for good. */
   readonly install?: () => void
   readonly ackSyncMs?: number
+  /** Spoils the randomness the process gets. */
+  readonly random?: (random: Random) => Random
 }

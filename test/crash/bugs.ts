@@ -7,11 +7,13 @@ import { EngineRecord } from '../../src/engines/embedded/records.ts'
 import { State } from '../../src/engines/embedded/state.ts'
 import { Store } from '../../src/engines/embedded/store.ts'
 import { Log } from '../../src/log/log.ts'
+import { Owner, ownerPath } from '../../src/log/owner.ts'
 import { SegmentWriter } from '../../src/log/segment-writer.ts'
 import { Space } from '../../src/log/space.ts'
 import type { Bug } from './bug.ts'
 import {
   answeringEarly,
+  cuttingTails,
   renamingLate,
   retryingSyncs,
   withoutDirectorySync,
@@ -65,6 +67,22 @@ export const bugs: readonly Bug[] = [
   { name: 'the producer of a copied message forgotten', plan: small, install: forgetProducers },
   { name: 'only the first run of acknowledgements', install: firstRunOnly },
   { name: 'acknowledgements synced late', plan: { latencyMs: 0 }, ackSyncMs: 300 },
+  // With one epoch for all segments the check of it lets every stale frame pass.
+  {
+    name: 'epoch not checked',
+    plan: {
+      segmentBytes: 384 * kibi,
+      latencyMs: 20,
+      capacityBytes: 2 ** 40,
+      reserveBytes: 0,
+      largeShare: 0,
+      faultShare: 0,
+      slowShare: 1,
+    },
+    random: (random) => ({ uint32: () => 4711, bytes: (length) => random.bytes(length) }),
+  },
+  { name: 'OWNER not replaced', install: keepOwner },
+  { name: 'tail truncated silently', wrap: cuttingTails },
 ]
 
 export function bugNamed(name: string): Bug {
@@ -154,5 +172,17 @@ function firstRunOnly(): void {
   const { takeRuns } = Cursor.prototype
   Cursor.prototype.takeRuns = function () {
     return takeRuns.call(this).slice(0, 2)
+  }
+}
+
+/** A new owner believes the lock and leaves the file OWNER as it is. */
+function keepOwner(): void {
+  const { take } = Owner
+  Owner.take = async (disk, writer, lock, directory, record) => {
+    const path = ownerPath(directory)
+    const identity = disk.identity(path)
+    if (identity === null) return take(disk, writer, lock, directory, record)
+    const fields = { path, fence: record.fence, identity, lockIdentity: disk.identity(lock.path) }
+    return Reflect.construct(Owner, [disk, lock, fields, await disk.open(path)])
   }
 }

@@ -8,6 +8,7 @@ import { SimulatedDisk } from '../../src/disk/simulated.ts'
 import { openEmbedded } from '../../src/engines/embedded/index.ts'
 import type { Bug } from './bug.ts'
 import { CrashClock } from './clock.ts'
+import { vouchedBit } from './damage.ts'
 import { Marks } from './marks.ts'
 import { ObservedDisk } from './observed-disk.ts'
 import { observe } from './observer.ts'
@@ -37,6 +38,8 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} }
 /** An acknowledgement is written within 5 ms and its sync begins within 50; what the disk itself takes comes on top. */
 const writeWindowMs = 5
 const syncWindowMs = 50
+/** Of openings with one wrong bit on the disk. */
+const damageShare = 0.04
 /** A rotation with releases behind it puts so many syncs in front of another. */
 const syncsInARow = 25
 
@@ -75,6 +78,7 @@ export class Life {
     observe({ marks: this.#marks, logFailed: (error) => this.#logFailed(error) })
     for (; this.cycle < this.#plan.cycles; this.cycle++) {
       try {
+        if (chance(this.#random, damageShare)) await this.#openDamaged()
         await this.#oneProcess()
       } catch (error) {
         if (!(error instanceof Died)) this.#mustBeExpected(error)
@@ -99,7 +103,7 @@ export class Life {
   }
 
   #logFailed(error: Error): void {
-    if (this.#sawFault) return
+    if (this.#sawFault || this.#world.isContested) return
     this.#world.hear(this.#world.boot, () => {
       throw new Violation('stays-up', `the disk did nothing wrong, and yet: ${error.message}`)
     })
@@ -110,7 +114,8 @@ export class Life {
     const random = this.#random
     const ending = drawEnding(random)
     this.#trace(() => `cycle ${this.cycle}: process ${this.#world.boot + 1}, ends by ${ending}`)
-    const observed = this.#boot(chance(random, this.#plan.faultShare))
+    const isTakenOver = ending === 'takeover'
+    const observed = this.#boot(chance(random, this.#plan.faultShare) && !isTakenOver)
     if (ending === 'opening') observed.dieAfter(below(random, 70))
     const engine = await this.#open(observed)
     const workload = await this.#start(engine)
@@ -126,10 +131,65 @@ export class Life {
       if (ending === 'rotation') observed.dieInRotation(below(random, 14))
       else if (ending === 'calls' && chance(random, 0.7)) observed.dieAfter(below(random, 150))
     }
+    if (isTakenOver) return this.#takeOver(observed, workload)
     if (ending !== 'clean' && ending !== 'closing') return observed.die()
     workload.isClosing = true
     if (ending === 'closing') observed.dieAfter(below(random, 30))
     await this.#close(engine)
+  }
+
+  /** The lock fails, and a second process takes the directory over while the first one still works. */
+  async #takeOver(first: ObservedDisk, before: Workload): Promise<void> {
+    const world = this.#world
+    const since = this.#clock.monotonic()
+    for (let i = 0; i < 3; i++) before.send()
+    this.#disk.loseLocks()
+    world.isContested = true
+    const second = this.#observe(this.#disk)
+    const engine = await this.#opened(second, () => before.send())
+    this.#marks.hit('taken over by a second owner')
+    const windowMs = this.#clock.monotonic() - since + syncsInARow * this.#plan.latencyMs
+    world.processDied({
+      isPowerCut: false,
+      writeWindowMs: writeWindowMs + windowMs,
+      syncWindowMs: syncWindowMs + windowMs,
+    })
+    world.replaced = world.boot
+    this.#bootNumber()
+    world.opened()
+    const workload = await this.#start(engine)
+    for (let i = 0; i < 12; i++) {
+      if (world.isDead) throw new Died()
+      if (i < 4) before.send()
+      await workload.step()
+      await this.#breathe()
+    }
+    first.silence()
+    world.isContested = false
+    second.die()
+  }
+
+  /** With one wrong bit in what is durable for certain it must not open; with the bit as it was it must. */
+  async #openDamaged(): Promise<void> {
+    const damage = vouchedBit(this.#disk, this.#random)
+    if (damage === null) return
+    this.#disk.flipBit(damage.path, damage.bit)
+    const observed = this.#boot(false)
+    const outcome = await this.#wait(
+      this.#openEngine(observed).then(
+        () => 'nothing',
+        (error) => (isHoldfastError(error) ? error.code : String(error)),
+      ),
+    )
+    if (outcome !== 'corrupt') {
+      const where = `bit ${damage.bit} of ${damage.path}`
+      throw new Violation(
+        'damage-refused',
+        `${where} is wrong, a later frame vouches for it: ${outcome} is said`,
+      )
+    }
+    this.#marks.hit('damage refused')
+    this.#disk.flipBit(damage.path, damage.bit)
   }
 
   /** Everything that is left comes out, and then the directory is nearly empty. */
@@ -170,15 +230,21 @@ export class Life {
   }
 
   #boot(withFault: boolean): ObservedDisk {
-    const world = this.#world
-    world.boot++
-    world.isDead = false
+    this.#bootNumber()
     this.#sawFault = false
     this.#isClosing = false
-    const simulated = this.#disk
-    let disk: Disk = withFault ? this.#faulty(simulated) : simulated
-    disk = this.#options.bug?.wrap?.(disk) ?? disk
-    const observed = new ObservedDisk(disk, this.#marks, () => this.#die())
+    return this.#observe(withFault ? this.#faulty(this.#disk) : this.#disk)
+  }
+
+  /** From now on another process is heard. */
+  #bootNumber(): void {
+    this.#world.boot++
+    this.#world.isDead = false
+  }
+
+  #observe(disk: Disk): ObservedDisk {
+    const seen = this.#options.bug?.wrap?.(disk) ?? disk
+    const observed = new ObservedDisk(seen, this.#marks, () => this.#die())
     this.#observed = observed
     return observed
   }
@@ -196,24 +262,34 @@ export class Life {
   }
 
   async #open(observed: ObservedDisk): Promise<Engine> {
+    const engine = await this.#opened(observed)
+    this.#world.opened()
+    return engine
+  }
+
+  #openEngine(observed: ObservedDisk): Promise<Engine> {
     const { segmentBytes, reserveBytes, bufferBytes } = this.#plan
-    const opened = openEmbedded({
+    const { bug } = this.#options
+    const random = new SeededRandom(this.#random.uint32())
+    return openEmbedded({
       directory,
       disk: observed,
       clock: this.#clock,
-      random: new SeededRandom(this.#random.uint32()),
+      random: bug?.random?.(random) ?? random,
       logger: silent,
       segmentBytes,
       reserveBytes,
       bufferBytes,
-      ackSyncMs: this.#options.bug?.ackSyncMs ?? syncWindowMs,
+      ackSyncMs: bug?.ackSyncMs ?? syncWindowMs,
       unsafeNetworkDisk: false,
       createIfMissing: true,
     })
+  }
+
+  async #opened(observed: ObservedDisk, meanwhile?: () => void): Promise<Engine> {
     try {
-      const engine = await this.#wait(opened)
+      const engine = await this.#wait(this.#openEngine(observed), meanwhile)
       observed.isOpening = false
-      this.#world.opened()
       return engine
     } catch (error) {
       if (error instanceof Died || error instanceof Violation) throw error
@@ -226,7 +302,7 @@ export class Life {
 
   async #start(engine: Engine): Promise<Workload> {
     const workload = new Workload(this.#world, engine, this.#random, this.#plan)
-    workload.mayFail = () => this.#sawFault
+    workload.mayFail = () => this.#sawFault || this.#world.isContested
     await this.#wait(workload.prepare())
     await this.#wait(workload.checkLetters(0.3))
     return workload
@@ -314,7 +390,7 @@ export class Life {
   }
 
   /** Waits as the process does, however long that is in its time. */
-  async #wait<T>(promise: Promise<T>): Promise<T> {
+  async #wait<T>(promise: Promise<T>, meanwhile?: () => void): Promise<T> {
     let outcome: { value: T } | { error: unknown } | null = null
     promise.then(
       (value) => {
@@ -333,6 +409,7 @@ export class Life {
         if ('error' in result) throw result.error
         return result.value
       }
+      meanwhile?.()
       if (!this.#clock.runNext(latest)) throw new Violation('answers', 'a call never returns')
     }
   }

@@ -27,6 +27,8 @@ export const markNames = [
   'failure remembered',
   'group created midway',
   'message of unknown outcome found',
+  'taken over by a second owner',
+  'damage refused',
 ] as const
 
 export type Mark = (typeof markNames)[number]

@@ -62,6 +62,7 @@ export class Member implements DeliverySink {
   failed(error: HoldfastError): void {
     this.#world.hear(this.#boot, () => {
       this.#subscription = null
+      if (this.#world.isContested) return
       const invariant = error.code === 'corrupt' ? 'confirmed-present' : 'stays-up'
       throw new Violation(invariant, `the subscription of ${this.group.name} failed: ${error.message}`)
     })

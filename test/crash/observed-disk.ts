@@ -39,6 +39,11 @@ export class ObservedDisk implements Disk {
     this.#onDeath()
   }
 
+  /** Nothing is answered any more, and nobody calls it a death. */
+  silence(): void {
+    this.isDead = true
+  }
+
   /** One call; false when the process is dead, or dies of it. */
   lives(): boolean {
     if (this.isDead) return false

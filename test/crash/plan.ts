@@ -50,12 +50,13 @@ export function drawPlan(random: Random): Plan {
 }
 
 /** How a process ends. */
-export type Ending = 'opening' | 'rotation' | 'closing' | 'clean' | 'calls'
+export type Ending = 'opening' | 'rotation' | 'closing' | 'clean' | 'takeover' | 'calls'
 
 export function drawEnding(random: Random): Ending {
   const at = below(random, 100)
   if (at < 20) return 'opening'
   if (at < 35) return 'rotation'
   if (at < 43) return 'closing'
-  return at < 48 ? 'clean' : 'calls'
+  if (at < 48) return 'clean'
+  return at < 51 ? 'takeover' : 'calls'
 }

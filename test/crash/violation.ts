@@ -15,6 +15,8 @@ export const invariants = [
   'drains-empty',
   'space-falls-back',
   'reopens',
+  'damage-refused',
+  'one-owner',
   'stays-up',
   'answers',
 ] as const

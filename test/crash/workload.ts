@@ -22,6 +22,7 @@ export class Workload {
   readonly #engine: Engine
   readonly #random: Random
   readonly #plan: Plan
+  readonly #boot: number
   readonly #senders: Sender[] = []
   readonly #members = new Map<GroupModel, Member>()
   /** Calls under way that nobody waits for. */
@@ -37,6 +38,7 @@ export class Workload {
     this.#engine = engine
     this.#random = random
     this.#plan = plan
+    this.#boot = world.boot
   }
 
   async prepare(): Promise<void> {
@@ -51,7 +53,7 @@ export class Workload {
 
   async step(): Promise<void> {
     const kind = below(this.#random, 100)
-    if (kind < 34) this.#send()
+    if (kind < 34) this.send()
     else if (kind < 46) this.#request()
     else if (kind < 84) this.#ack()
     else if (kind < 88) this.#member()?.fail()
@@ -113,7 +115,7 @@ export class Workload {
     return count
   }
 
-  #send(): void {
+  send(): void {
     const random = this.#random
     if (this.#backlog() > 140 && chance(random, 0.9)) return
     const sender = this.#senders[below(random, this.#senders.length)]
@@ -136,7 +138,7 @@ export class Workload {
       number,
       producer: sender.number,
       epochText: sender.epochText,
-      boot: this.#world.boot,
+      boot: this.#boot,
       counter: ++sender.counter,
       key: chance(random, 0.15) ? null : keyOf(below(random, this.#plan.keys)),
       id: chance(random, this.#plan.callersIds) ? `order-${number}-№` : null,
@@ -220,7 +222,7 @@ export class Workload {
 
   /** One such call at a time, beside everything else. */
   #do(call: () => Promise<unknown> | undefined): void {
-    const { boot } = this.#world
+    const boot = this.#boot
     this.#background = this.#background.then(call).catch((error) => {
       this.#world.hear(boot, () => {
         const isExpected =

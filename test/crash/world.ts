@@ -15,6 +15,10 @@ export class World {
   /** Counts the processes; what an earlier one still says is not heard. */
   boot = 0
   isDead = false
+  /** A second process is taking the directory over: this one may be told that it is fenced. */
+  isContested = false
+  /** A process that lives on though another one has taken the directory over; 0: none. */
+  replaced = 0
   /** Opened so far. */
   producers = 0
   /** Operations so far. */
@@ -54,6 +58,12 @@ export class World {
   }
 
   confirmed(message: ModelMessage, partition: number, offset: number | undefined): void {
+    if (message.boot === this.replaced) {
+      this.violation ??= new Violation(
+        'one-owner',
+        `${message.describe()} was confirmed by a process whose directory another one owned`,
+      )
+    }
     this.hear(message.boot, () => {
       this.#mustBeOpen(message, 'confirmed')
       message.state = 'confirmed'

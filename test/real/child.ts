@@ -4,6 +4,7 @@
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DeadLetter, type Holdfast, isHoldfastError, type Producer } from '../../src/index.ts'
@@ -206,6 +207,9 @@ class Progress implements DiskWatch {
     report('settled', proved - (ackSyncMs + timerMs) * 1000)
   }
 }
+
+// What was compiled is kept when a process ends in order, and this one will not: the next one shall load it all the same.
+flushCompileCache()
 
 // Waits loaded and warm for its order, so that a restart costs what the log costs.
 for await (const line of createInterface({ input: process.stdin })) {
