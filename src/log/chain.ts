@@ -197,6 +197,8 @@ export class ChainReader {
         chunkBytes,
       })
       segment.index = new SegmentIndex()
+      // For a while both are there: where space is short, only what nothing vouches for is copied.
+      const maxAbsorbed = Math.min(absorbBytes, this.#disk.freeBytes(this.#directory) / 2)
       let complete = false
       let clean = false
       let synced = 0
@@ -210,7 +212,7 @@ export class ChainReader {
             clean = type === RecordType.closed
           })
         }
-        if (scanner.position > absorbBytes) tail = settleVouched(segment, tail, synced)
+        if (scanner.position > maxAbsorbed) tail = settleVouched(segment, tail, synced)
       }
       const sequence = scanner.sequence!
       const findings = await inspectTail(file, {
@@ -226,7 +228,7 @@ export class ChainReader {
           `records from sequence ${sequence} on cannot be read, and a later frame says they were durable`,
         )
       }
-      const whole = scanner.position <= absorbBytes
+      const whole = scanner.position <= maxAbsorbed
       segment.endSequence = whole ? segment.baseSequence : (tail[0]?.firstSequence ?? sequence)
       segment.endPosition = tail[0]?.position ?? scanner.position
       const tailCut =

@@ -61,6 +61,34 @@ function fencedWhile(disk: SimulatedDisk, isFenced: () => boolean): SimulatedDis
 }
 
 describe('opening', () => {
+  it('takes a short segment over whole only where there is room for both', async () => {
+    const disk = simulatedDisk()
+    const opened = await openTestLog(disk, { segmentBytes: 128 * 1024 })
+    const model = new Model()
+    model.attach(opened)
+    for (let i = 0; i < 20; i++) {
+      model.message(2000)
+      await opened.log.sync()
+    }
+    const before = opened.log.current
+    const full = disk.kill()
+    full.capacityBytes = 2 ** 40 - full.freeBytes(directory) + 16 * 1024
+    const { log } = await openTestLog(full, { segmentBytes: 128 * 1024, clock: later() })
+    assert.deepEqual(
+      log.segments.map(({ number }) => number),
+      [before.number, before.number + 1],
+    )
+    assert.equal((await readMessages(log)).size, 20)
+    // With room again the next opening takes over what it finds, as always.
+    full.capacityBytes = 2 ** 40
+    const roomy = await openTestLog(full.kill(), { segmentBytes: 128 * 1024, clock: later() })
+    assert.deepEqual(
+      roomy.log.segments.map(({ number }) => number),
+      [before.number, before.number + 2],
+    )
+    assert.equal((await readMessages(roomy.log)).size, 20)
+  })
+
   it('makes a log once', async () => {
     const disk = simulatedDisk()
     const first = await openTestLog(disk)
