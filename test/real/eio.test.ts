@@ -98,7 +98,8 @@ test('fdatasync fails after writes that succeeded', withLoopDevices(60_000), asy
     }
   })
   assert.ok(failing.rejections.has('log_failed unknown'), JSON.stringify([...failing.rejections]))
-  assert.equal(failing.closed, 'log_failed')
+  // Blocks that are there already can still be written: the repair may succeed, and then the store closes in order.
+  assert.ok(['log_failed', ''].includes(failing.closed), failing.closed)
   rmSync(filler)
   disk.unmount()
   disk.mount()
