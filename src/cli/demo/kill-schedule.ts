@@ -5,7 +5,7 @@ export const worthKilling = { unconfirmed: 100, running: 1 } as const
 
 const firstShare = 0.05
 const lastShare = 0.8
-const maxHesitationMs = 5
+const maxHesitationMs = 2
 
 /** When to kill: at random points of the story's progress, one in each of as many equal stretches as there are kills. */
 export class KillSchedule {

@@ -10,14 +10,13 @@ import { workerMain } from './worker-main.ts'
 
 // The process that dies: it sends clicks and bills them, both at the same time, until everything is billed.
 
-const inFlight = 2000
 const concurrency = 256
-/** Clicks come in bursts: so far they run ahead of the billing, then they wait until it has caught up with half of that. */
-const burst = 2000
+/** Clicks come in bursts: they run so far ahead of the billing, then they wait until it has caught up with half of that. */
+const burst = 1000
 const emptyPollMs = 20
 
 /**
- * Keeps a fixed number of sends in flight, first what an earlier process left open, then new clicks; in bursts, because sending
+ * Sends first what an earlier process left open, then new clicks; in bursts, because sending
  * is far faster than billing: else a short story would be all sent before the first kill.
  */
 class Generator {
@@ -63,7 +62,7 @@ class Generator {
   }
 
   #fill(): void {
-    while (this.#inFlight < inFlight && !this.#waits) {
+    while (!this.#waits) {
       const number = this.#pick()
       if (number === null) break
       this.#inFlight++
