@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { connect } from '../src/index.ts'
 import { connectCounting } from './disks.ts'
 import { busyPool, manyTopics, sendWhileDraining } from './latency.ts'
-import { cpuMicros, pairs } from './measure.ts'
+import { cpuMicros, pairs, rateOf, timeOfOne } from './measure.ts'
 import { rawLoop } from './raw.ts'
 import { slowDisk } from './slow-disk.ts'
 import { click, drained, sendWindow, topic } from './workload.ts'
@@ -41,11 +41,9 @@ async function window1000({ directory, rounds }: CaseOptions): Promise<Row[]> {
   await sendWindow(producer, 1000, messages)
   let sent = 0
   const groupsBefore = counts.groups
-  const ours = async () => {
-    const startedAt = performance.now()
-    await sendWindow(producer, 1000, messages)
+  const ours = () => {
     sent += messages
-    return (messages * 1000) / (performance.now() - startedAt)
+    return rateOf(messages, () => sendWindow(producer, 1000, messages))
   }
   const raw = (preallocated: boolean) => () =>
     rawLoop({ directory, group: 1000, bytes: rawBytes, groups: 200, preallocated })
@@ -81,13 +79,12 @@ async function endToEnd({ directory, rounds }: CaseOptions): Promise<Row[]> {
   await holdfast.consume({ topic, group: 'bench', concurrency: 32 }, async () => {
     handled++
   })
-  const ours = async () => {
-    const before = handled
-    const startedAt = performance.now()
-    await sendWindow(producer, 1000, messages)
-    while (handled - before < messages) await new Promise((resolve) => setImmediate(resolve))
-    return (messages * 1000) / (performance.now() - startedAt)
-  }
+  const ours = () =>
+    rateOf(messages, async () => {
+      const before = handled
+      await sendWindow(producer, 1000, messages)
+      while (handled - before < messages) await new Promise((resolve) => setImmediate(resolve))
+    })
   await ours()
   const measured = await pairs(rounds, messages, ours, () =>
     rawLoop({ directory, group: 1000, bytes: rawBytes, groups: 200, preallocated: false }),
@@ -110,24 +107,16 @@ async function oneAtATime({ directory, rounds }: CaseOptions): Promise<Row[]> {
   const holdfast = await connect(join(directory, 'one'))
   const producer = await holdfast.producer()
   await sendWindow(producer, 1, messages)
-  const ours = async () => {
-    const startedAt = performance.now()
-    await sendWindow(producer, 1, messages)
-    return (messages * 1000) / (performance.now() - startedAt)
-  }
+  const ours = () => rateOf(messages, () => sendWindow(producer, 1, messages))
   const measured = await pairs(rounds, messages, ours, () =>
     rawLoop({ directory, group: 1, bytes: rawBytes, groups: messages, preallocated: false }),
   )
   await holdfast.close()
-  const micros = (perSecond: number): string => `${Math.round(1e6 / perSecond)} µs`
   return [
     {
       what: 'one send at a time',
       goal: '≤ 1.0 × the time of raw',
-      ours: micros(measured.ours),
-      raw: micros(measured.raw),
-      ratio: (1 / measured.ratio).toFixed(2),
-      notes: `${(1 / measured.highest).toFixed(2)}–${(1 / measured.lowest).toFixed(2)}`,
+      ...timeOfOne(measured),
     },
   ]
 }

@@ -5,11 +5,9 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { connect, type Producer } from '../src/index.ts'
 import type { Case } from './cases.ts'
-import { median, pairs } from './measure.ts'
+import { median, pairs, rateOf, timeOfOne } from './measure.ts'
 import { rawLoop } from './raw.ts'
 import { click, sendWindow, topic } from './workload.ts'
-
-const micros = (perSecond: number): string => `${Math.round(1e6 / perSecond)} µs`
 
 /** Eight jobs at a time in the thread pool that belongs to the user's code, too. */
 export const busyPool: Case = async ({ directory, rounds }) => {
@@ -23,10 +21,9 @@ export const busyPool: Case = async ({ directory, rounds }) => {
       if (!isOver) pbkdf2('secret', 'salt', 20_000, 64, 'sha512', job)
     }
     for (let i = 0; i < 8; i++) job()
-    const startedAt = performance.now()
-    await sendWindow(producer, 1, messages)
+    const rate = await rateOf(messages, () => sendWindow(producer, 1, messages))
     isOver = true
-    return (messages * 1000) / (performance.now() - startedAt)
+    return rate
   }
   const raw = () => rawLoop({ directory, group: 1, bytes: 256, groups: messages, preallocated: false })
   const measured = await pairs(rounds, messages, ours, raw)
@@ -35,10 +32,7 @@ export const busyPool: Case = async ({ directory, rounds }) => {
     {
       what: 'one send at a time, the thread pool busy with 8 pbkdf2; raw without them',
       goal: '≤ 1.5 × the time of raw',
-      ours: micros(measured.ours),
-      raw: micros(measured.raw),
-      ratio: (1 / measured.ratio).toFixed(2),
-      notes: `${(1 / measured.highest).toFixed(2)}–${(1 / measured.lowest).toFixed(2)}`,
+      ...timeOfOne(measured),
     },
   ]
 }
@@ -112,14 +106,10 @@ export const manyTopics: Case = async ({ directory }) => {
   const single = await connect(join(directory, 'one-topic'))
   const alone = await single.producer()
   const messages = 50_000
-  const rateOf = (who: Producer) => async (): Promise<number> => {
-    const startedAt = performance.now()
-    await sendWindow(who, 1000, messages)
-    return (messages * 1000) / (performance.now() - startedAt)
-  }
-  await rateOf(producer)()
-  await rateOf(alone)()
-  const measured = await pairs(11, messages, rateOf(producer), rateOf(alone))
+  const sendBy = (who: Producer) => () => rateOf(messages, () => sendWindow(who, 1000, messages))
+  await sendBy(producer)()
+  await sendBy(alone)()
+  const measured = await pairs(11, messages, sendBy(producer), sendBy(alone))
   await holdfast.close()
   await single.close()
   return [

@@ -45,6 +45,24 @@ export async function pairs(
   }
 }
 
+/** Messages a second of `work`. */
+export async function rateOf(messages: number, work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await work()
+  return (messages * 1000) / (performance.now() - startedAt)
+}
+
+/** A row about the time of one message, where the rate is what was measured. */
+export function timeOfOne(measured: Measured): { ours: string; raw: string; ratio: string; notes: string } {
+  const micros = (perSecond: number): string => `${Math.round(1e6 / perSecond)} µs`
+  return {
+    ours: micros(measured.ours),
+    raw: micros(measured.raw),
+    ratio: (1 / measured.ratio).toFixed(2),
+    notes: `${(1 / measured.highest).toFixed(2)}–${(1 / measured.lowest).toFixed(2)}`,
+  }
+}
+
 /** Processor time of this process since the call, all threads, microseconds. */
 export function cpuMicros(): () => number {
   const before = process.cpuUsage()

@@ -5,7 +5,7 @@ import { nodeDisk } from '../src/disk/node.ts'
 import type { Disk, Writer } from '../src/disk/port.ts'
 import type { Case } from './cases.ts'
 import { connectOn } from './disks.ts'
-import { median } from './measure.ts'
+import { median, rateOf } from './measure.ts'
 import { sendWindow } from './workload.ts'
 
 const syncMs = 10
@@ -17,9 +17,7 @@ export const slowDisk: Case = async ({ directory, rounds }) => {
   await sendWindow(producer, 1000, 5000)
   const rates: number[] = []
   for (let round = 0; round < rounds; round++) {
-    const startedAt = performance.now()
-    await sendWindow(producer, 1000, messages)
-    rates.push((messages * 1000) / (performance.now() - startedAt))
+    rates.push(await rateOf(messages, () => sendWindow(producer, 1000, messages)))
   }
   await holdfast.close()
   return [

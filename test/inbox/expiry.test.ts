@@ -3,13 +3,10 @@ import type { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import type { SqliteInbox } from '../../src/inbox/sqlite-inbox.ts'
 import { ManualClock } from '../support/manual-clock.ts'
-import { freshPath, inboxOf, open, transaction } from './support.ts'
+import { freshPath, handle, inboxOf, open, transaction } from './support.ts'
 
 const hourMs = 3_600_000
 const keepMs = 10 * hourMs
-
-const handle = (inbox: SqliteInbox, db: DatabaseSync, id: string): boolean =>
-  transaction(db, () => inbox.handled({ topic: 'clicks', id }, db))
 
 const handleMany = (inbox: SqliteInbox, db: DatabaseSync, name: string, count: number): void => {
   transaction(db, () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { BetterSqlite3Shape, freshPath, inboxOf, open, transaction } from './support.ts'
+import { BetterSqlite3Shape, freshPath, handle, inboxOf, open, transaction } from './support.ts'
 
 const message = (id: string, topic = 'clicks') => ({ topic, id })
 
@@ -16,25 +16,13 @@ describe('a record', () => {
       const inbox = inboxOf()
       const db = connect(path)
       inbox.create(db)
-      assert.equal(
-        transaction(db, () => inbox.handled(message('a'), db)),
-        true,
-      )
-      assert.equal(
-        transaction(db, () => inbox.handled(message('a'), db)),
-        false,
-      )
+      assert.equal(handle(inbox, db, 'a'), true)
+      assert.equal(handle(inbox, db, 'a'), false)
       const other = connect(path)
       const later = inboxOf()
       later.create(other)
-      assert.equal(
-        transaction(other, () => later.handled(message('a'), other)),
-        false,
-      )
-      assert.equal(
-        transaction(other, () => later.handled(message('b'), other)),
-        true,
-      )
+      assert.equal(handle(later, other, 'a'), false)
+      assert.equal(handle(later, other, 'b'), true)
     })
   }
 
@@ -50,10 +38,7 @@ describe('a record', () => {
     db.exec('rollback to one')
     assert.equal(inbox.handled(message('a'), db), true)
     db.exec('commit')
-    assert.equal(
-      transaction(db, () => inbox.handled(message('a'), db)),
-      false,
-    )
+    assert.equal(handle(inbox, db, 'a'), false)
   })
 
   it('is of one topic, one group and exactly these letters', () => {
@@ -76,7 +61,7 @@ describe('a record', () => {
     const db = open()
     const inbox = inboxOf({ table: 'order' })
     inbox.create(db)
-    transaction(db, () => inbox.handled(message('a'), db))
+    handle(inbox, db, 'a')
     assert.deepEqual(
       { ...db.prepare('select consumer_group, topic, message_id from "order"').get() },
       {
@@ -93,12 +78,9 @@ describe('a record', () => {
     const inbox = inboxOf()
     inbox.create(db)
     db.exec('create temp table holdfast_inbox (consumer_group, topic, message_id, handled_at_ms)')
-    transaction(db, () => inbox.handled(message('a'), db))
+    handle(inbox, db, 'a')
     const other = open(path)
-    assert.equal(
-      transaction(other, () => inbox.handled(message('a'), other)),
-      false,
-    )
+    assert.equal(handle(inbox, other, 'a'), false)
   })
 
   it('of a transaction that is still open keeps another connection out', () => {
@@ -112,10 +94,7 @@ describe('a record', () => {
     assert.throws(() => inbox.handled(message('a'), second), /locked/)
     first.exec('commit')
     second.exec('rollback')
-    assert.equal(
-      transaction(second, () => inbox.handled(message('a'), second)),
-      false,
-    )
+    assert.equal(handle(inbox, second, 'a'), false)
   })
 
   it('is found by connections that give arrays or bigints', () => {
@@ -123,14 +102,8 @@ describe('a record', () => {
       const db = open(freshPath(), options)
       const inbox = inboxOf()
       inbox.create(db)
-      assert.equal(
-        transaction(db, () => inbox.handled(message('a'), db)),
-        true,
-      )
-      assert.equal(
-        transaction(db, () => inbox.handled(message('a'), db)),
-        false,
-      )
+      assert.equal(handle(inbox, db, 'a'), true)
+      assert.equal(handle(inbox, db, 'a'), false)
     }
   })
 
@@ -138,15 +111,12 @@ describe('a record', () => {
     const db = open()
     const inbox = inboxOf()
     inbox.create(db)
-    transaction(db, () => inbox.handled(message('a'), db))
+    handle(inbox, db, 'a')
     db.close()
     db.open()
     db.exec('pragma synchronous = full')
-    assert.throws(() => transaction(db, () => inbox.handled(message('a'), db)), /finalized/)
-    assert.equal(
-      transaction(db, () => inbox.handled(message('a'), db)),
-      false,
-    )
+    assert.throws(() => handle(inbox, db, 'a'), /finalized/)
+    assert.equal(handle(inbox, db, 'a'), false)
   })
 })
 

@@ -41,6 +41,10 @@ export function transaction<Result>(db: Pick<SqliteDatabase, 'exec'>, work: () =
   }
 }
 
+/** A message of the topic `clicks`, handled in a transaction of its own: whether it was new. */
+export const handle = (inbox: SqliteInbox, db: SqliteDatabase, id: string): boolean =>
+  transaction(db, () => inbox.handled({ topic: 'clicks', id }, db))
+
 /** What better-sqlite3 has of what the inbox uses, no more: its own name of the property, and rows as plain objects. */
 export class BetterSqlite3Shape {
   readonly #db: DatabaseSync

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { buildFrame } from '../../src/log/format.ts'
+import { align8, buildFrame } from '../../src/log/format.ts'
 import { encodeMessage, messageBound, slabOf } from '../../src/log/record.ts'
 import { SegmentIndex } from '../../src/log/segment-index.ts'
 
@@ -22,7 +22,7 @@ function message(topic: number, partition: number, offset: number, sentAtMs: num
     headers: null,
     body: 'x',
   }
-  const slab = slabOf(new Uint8Array((messageBound(fields) + 7) & ~7))
+  const slab = slabOf(new Uint8Array(align8(messageBound(fields))))
   return slab.bytes.subarray(0, encodeMessage(slab, 0, fields, fields))
 }
 

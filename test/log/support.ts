@@ -6,6 +6,7 @@ import { SeededRandom } from '../../src/core/random.ts'
 import type { Disk } from '../../src/disk/port.ts'
 import { SimulatedDisk } from '../../src/disk/simulated.ts'
 import {
+  align8,
   buildRecord,
   forEachRecord,
   RecordType,
@@ -68,7 +69,7 @@ export function messageRecord(offset: number, body: Uint8Array, sentAtMs = 1_700
     headers: null,
     body,
   }
-  const slab = slabOf(new Uint8Array((messageBound(fields) + 7) & ~7))
+  const slab = slabOf(new Uint8Array(align8(messageBound(fields))))
   return slab.bytes.subarray(0, encodeMessage(slab, 0, fields, fields))
 }
 

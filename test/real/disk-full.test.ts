@@ -89,6 +89,19 @@ async function fill(producer: Producer): Promise<string[]> {
   }
 }
 
+/** A store with 400 messages and its reserve, on a disk that others then fill to the last byte. */
+async function filledByOthers() {
+  const { directory, fillUpTo, free } = smallFileSystem()
+  const holdfast = await open(directory)
+  await holdfast.groups.create('orders', 'billing')
+  const producer = await holdfast.producer()
+  const confirmed: string[] = []
+  for (let i = 0; i < 400; i++) confirmed.push((await producer.send({ topic: 'orders', body })).id)
+  await eventually('the reserve', () => hasReserve(directory))
+  fillUpTo(0)
+  return { directory, free, holdfast, producer, confirmed }
+}
+
 async function isAccepted(producer: Producer, confirmed: string[]): Promise<boolean> {
   try {
     confirmed.push((await producer.send({ topic: 'orders', body })).id)
@@ -154,14 +167,7 @@ test('a full disk refuses sends; handling makes room for them', withLoopDevices(
 })
 
 test('a disk that others fill stops sends only', withLoopDevices(60_000), async () => {
-  const { directory, fillUpTo, free } = smallFileSystem()
-  const holdfast = await open(directory)
-  await holdfast.groups.create('orders', 'billing')
-  const producer = await holdfast.producer()
-  const confirmed: string[] = []
-  for (let i = 0; i < 400; i++) confirmed.push((await producer.send({ topic: 'orders', body })).id)
-  await eventually('the reserve', () => hasReserve(directory))
-  fillUpTo(0)
+  const { directory, free, holdfast, producer, confirmed } = await filledByOthers()
   // What its segment has in advance is still there.
   confirmed.push(...(await fill(producer)))
   assert.equal(holdfast.health().state, 'degraded')
@@ -180,14 +186,7 @@ test('a disk that others fill stops sends only', withLoopDevices(60_000), async 
 })
 
 test('a disk filled behind its back while it only consumes', withLoopDevices(60_000), async () => {
-  const { directory, fillUpTo, free } = smallFileSystem()
-  const holdfast = await open(directory)
-  await holdfast.groups.create('orders', 'billing')
-  const producer = await holdfast.producer()
-  const confirmed: string[] = []
-  for (let i = 0; i < 400; i++) confirmed.push((await producer.send({ topic: 'orders', body })).id)
-  await eventually('the reserve', () => hasReserve(directory))
-  fillUpTo(0)
+  const { directory, free, holdfast, producer, confirmed } = await filledByOthers()
   // No send has noticed: the first acknowledgement meets the full disk.
   const handled: string[] = []
   const dead: string[] = []

@@ -3,7 +3,7 @@ import type { DeadLetterRecord, Death, Delivery } from '../../core/engine.ts'
 import { deadLetterHeaders, deadLetterId, parseDeadLetter } from '../../core/envelope.ts'
 import type { Headers } from '../../core/message.ts'
 import { derivedName } from '../../core/names.ts'
-import { type Frame, forEachRecord, RecordType } from '../../log/format.ts'
+import { align8, type Frame, forEachRecord, RecordType } from '../../log/format.ts'
 import { readFrames } from '../../log/reader.ts'
 import { encodeMessage, MessageRecord, messageBound, slabOf } from '../../log/record.ts'
 import { StoredMessage } from './delivery.ts'
@@ -26,7 +26,7 @@ export function deadLetterRecord(
   const origin = { topic, group, messageId: delivery.id, partition, offset: delivery.offset }
   const headers: Headers = { ...delivery.headers, ...deadLetterHeaders({ ...origin, ...death }) }
   const letter = { id, key, headers, body, codec, sentAtMs, counter: 0 }
-  const slab = slabOf(new Uint8Array((messageBound(letter) + 7) & ~7))
+  const slab = slabOf(new Uint8Array(align8(messageBound(letter))))
   const length = encodeMessage(slab, 0, letter, {
     topic: deadTopic.number,
     partition: 0,

@@ -21,8 +21,6 @@ export interface ProducerHost {
   producerClosed(producer: EmbeddedProducer): void
 }
 
-const noHash: Uint8Array | null = null
-
 export class EmbeddedProducer implements EngineProducer {
   readonly epoch: Uint8Array
   readonly epochText: string
@@ -99,7 +97,15 @@ export class EmbeddedProducer implements EngineProducer {
     const producer = this.#host.producerNumber(this)
     if (producer === null) return from
     // One for the whole batch: nobody keeps it.
-    const stamp = { topic: 0, partition: 0, offset: 0, number: 0, producer, flags: 0, contentHash: noHash }
+    const stamp = {
+      topic: 0,
+      partition: 0,
+      offset: 0,
+      number: 0,
+      producer,
+      flags: 0,
+      contentHash: null as Uint8Array | null,
+    }
     let topic: Topic | null = null
     for (let i = from; i < batch.length; i++) {
       const message = batch[i]!
